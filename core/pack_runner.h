@@ -1,0 +1,32 @@
+#pragma once
+// The seam between the worker's protocol and what computes: the Seldonian engine, or a fake one in tests.
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "core/cell.h"
+#include "core/progress.h"
+#include "core/record.h"
+
+namespace seldon {
+
+/// One cell as it left the engine. `record` is a sealed CellRecord's bytes; empty where the state is FAILED.
+struct CellReport {
+  CellKey key;
+  CellState state = CellState::done;
+  std::vector<std::byte> record;
+  RunInfo run;
+};
+
+class PackRunner {
+ public:
+  virtual ~PackRunner() = default;
+  /// Runs the pack at its full width and reports each cell whose slot is in `wanted` as soon as it is known. A cell's
+  /// exception becomes a FAILED report; `Stopped` passes through; anything else is the caller's to report.
+  virtual void run(const Pack& pack, std::span<const std::uint32_t> wanted, Progress& progress,
+                   const std::function<void(CellReport)>& report) = 0;
+};
+
+}  // namespace seldon

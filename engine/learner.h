@@ -1,0 +1,114 @@
+#pragma once
+// The seam between the algorithm and the models: T copies of a model (the trial dimension), each with its own
+// parameters and its own rows, driven at the level of scores. The algorithm computes losses, constraints and the
+// derivative of the Lagrangian by each score; the learner turns scores' derivatives into parameters' gradients.
+// Linear models implement it with fused kernels on plain arrays, networks with LibTorch.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/progress.h"
+#include "engine/dataset/dataset.h"
+
+namespace seldon::engine {
+
+/// The scalars of one step of Adam, the same for all parameters of a trial.
+/// textbook (Kingma and Ba 2015, algorithm 1): v <- bv v + (1-bv) g; s <- bs s + (1-bs) g^2;
+///   theta -= step (v correction_velocity) / (sqrt(s correction_square) + epsilon), v and s kept uncorrected.
+/// toolkit (docs/semantics.md): the corrected v and s are stored back.
+struct AdamStep {
+  bool toolkit = false;
+  double step = 0.01;
+  double beta_velocity = 0.9, beta_square = 0.95;
+  double correction_velocity = 1, correction_square = 1;  ///< 1 / (1 - beta^(t+1))
+  double epsilon = 1e-8;
+};
+
+class Learner {
+ public:
+  virtual ~Learner() = default;
+
+  virtual std::size_t trials() const = 0;
+  /// Scores per row: 1 for binary classification (p of class 1) and regression (the prediction).
+  virtual std::size_t columns() const { return 1; }
+
+  /// One training-mode forward pass. `batch[t]` are the rows of trial t as positions in its candidate rows; all trials'
+  /// batches have one size. The pass is kept until `clear`; returns its number (0, 1, ...).
+  virtual std::size_t forward(std::span<const std::span<const std::uint32_t>> batch) = 0;
+  /// Scores of trial t in that pass: batch x columns. A linear classifier's are probabilities too.
+  virtual std::span<const double> scores(std::size_t pass, std::size_t trial) const = 0;
+  /// Adds the gradient that `d_scores[t]` (batch x columns) give by way of that pass.
+  virtual void backward(std::size_t pass, std::span<const std::span<const double>> d_scores) = 0;
+  /// Forgets all passes and sets the gradient to zero.
+  virtual void clear() = 0;
+  /// Adam on each trial whose `active[t]` is not 0; the others stay as they are, bit by bit.
+  virtual void step(const AdamStep& adam, std::span<const std::uint8_t> active) = 0;
+  /// Adds the gradient of `coefficient` times the squared norm of the weights (intercepts and biases free) and returns
+  /// that term's value per trial.
+  virtual std::vector<double> regularise(double coefficient) = 0;
+
+  /// Whether all parameters of the trial are finite.
+  virtual bool finite(std::size_t trial) const = 0;
+
+  /// Keeps the trial's present parameters in a slot (0, 1, ...), or brings them back.
+  virtual void save(std::size_t trial, std::size_t slot) = 0;
+  virtual void load(std::size_t trial, std::size_t slot) = 0;
+
+  /// Before evaluation: what training mode estimates per batch is estimated from all candidate rows (BatchNorm).
+  /// A no-op for models without such statistics.
+  virtual void settle(Progress& progress) = 0;
+  /// Evaluation-mode scores of rows of the table (indices into the Dataset, not the candidate rows) by trial t.
+  /// out: rows x columns.
+  virtual void predict(std::size_t trial, std::span<const std::uint32_t> rows, std::span<double> out) = 0;
+
+  /// True where a row's score depends on the other rows of its pass even in evaluation (batchnorm = "toolkit"): then
+  /// every conditional base node gets a pass of its own, over its masked rows.
+  virtual bool batch_dependent() const { return false; }
+
+  /// The solution of trial t as stored: parameters, then statistics.
+  virtual std::vector<double> solution(std::size_t trial) const = 0;
+  virtual std::size_t solution_size() const = 0;
+};
+
+/// What a model is asked to build a learner from.
+struct LearnerRequest {
+  const Dataset* data = nullptr;
+  std::vector<Rows> candidate_rows;          ///< [trial] rows of the table
+  std::vector<std::uint32_t> trials;         ///< [trial] their numbers in the experiment: keys of random draws
+  std::uint64_t seed = 0;
+  std::string model_name;                    ///< key of random draws
+  std::string initial;                       ///< "fit", "zeros", "random", "shared_random", or "" for the model's default
+  std::string batchnorm = "reestimated";     ///< or "toolkit"
+  std::size_t evaluation_batch = 2000;
+};
+
+/// A kind of model, as `architecture` in a config names it; one file registers each (docs/extending.md).
+struct Architecture {
+  std::string name;
+  bool network = false;                      ///< default pack size on a CPU: 1 for networks, else 25
+  std::vector<Regime> regimes;
+  std::string default_initial;
+  std::function<std::unique_ptr<Learner>(const LearnerRequest&)> make;
+  /// Values per solution, for the record's layout, and multiply-adds per row of a forward pass, for the cost model.
+  std::function<std::size_t(const Dataset&)> solution_size;
+  std::function<double(const Dataset&)> cost_per_row;
+};
+
+class ArchitectureRegistry {
+ public:
+  static ArchitectureRegistry& instance();
+  void add(Architecture architecture);
+  const Architecture* find(std::string_view name) const;
+  std::vector<std::string> names() const;
+
+ private:
+  ArchitectureRegistry();
+  std::vector<Architecture> architectures_;
+};
+
+}  // namespace seldon::engine

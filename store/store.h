@@ -1,0 +1,113 @@
+#pragma once
+// The store: one HDF5 file per experiment, allocated in full before the first trial, in which afterwards only raw data
+// changes (docs/store.md; docs/architecture.md, decisions 4 and 5). HDF5 itself stays behind this header.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/cell.h"
+#include "core/pack_runner.h"
+#include "core/record.h"
+
+namespace seldon::store {
+
+inline constexpr int format_version = 1;
+
+struct ConstraintHeader {
+  std::string name, expression, decision, bound;
+  double delta = 0;
+  bool operator==(const ConstraintHeader&) const = default;
+};
+
+struct ModelHeader {
+  std::string name;
+  std::string kind;  ///< "seldonian" or "baseline"
+  RecordShape shape;
+  bool operator==(const ModelHeader&) const = default;
+};
+
+/// Everything of an experiment that is written once, as attributes and small datasets.
+struct Header {
+  std::string name;
+  std::uint64_t seed = 0;
+  std::uint32_t n_trials = 0;
+  std::vector<double> data_fracs;
+  std::vector<std::uint64_t> rows;           ///< n at each fraction
+  std::uint64_t total_rows = 0;              ///< of the table (or of its training part)
+  std::string config;                        ///< the config's text, --set applied
+  std::string identity;                      ///< JSON object: identity key -> value
+  std::string numerics;                      ///< JSON object: what numbers may depend on besides
+  std::vector<ConstraintHeader> constraints;
+  std::vector<ModelHeader> models;
+  std::vector<Pack> packs;                   ///< in the order in which they are handed out
+  std::string version;                       ///< of the program that created the store
+  bool operator==(const Header&) const = default;
+};
+
+/// The only writer of a store. Every method throws IncompleteError where the disk or file system fails, and after the
+/// first failure refuses to write again.
+class Writer {
+ public:
+  /// Makes the file under a temporary name, allocates every byte, syncs it and renames it into place. InputError if
+  /// something of that name exists.
+  static Writer create(const std::string& path, const Header& header);
+  /// Opens an existing store to go on with it.
+  static Writer open(const std::string& path);
+  Writer(Writer&&) noexcept;
+  Writer& operator=(Writer&&) noexcept;
+  ~Writer();
+
+  const Header& header() const;
+  const RecordLayout& layout(std::uint32_t model) const;
+  CellState state(CellKey key) const;
+
+  /// A state alone (LEASED with its attempt before a pack is handed out), flushed.
+  void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt);
+  /// A finished cell: the state leaves any final value, flush; record and run, flush; state, flush.
+  /// A second, different record of a DONE cell is an InternalError; an equal one is ignored.
+  void write(const CellReport& report);
+  /// fsync.
+  void sync();
+
+ private:
+  struct Impl;
+  explicit Writer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Reads a store at any time, also while it is written.
+class Reader {
+ public:
+  /// InputError for a path that is no store, or one of another version.
+  explicit Reader(const std::string& path);
+  Reader(Reader&&) noexcept;
+  Reader& operator=(Reader&&) noexcept;
+  ~Reader();
+
+  const Header& header() const;
+  const RecordLayout& layout(std::uint32_t model) const;
+  /// [fraction][trial], row-major, fresh from the file.
+  std::vector<CellState> states(std::uint32_t model) const;
+  std::vector<RunInfo> runs(std::uint32_t model) const;
+  CellRecord record(CellKey key) const;
+  /// Compounds only (no arrays) of consecutive cells of one model, row-major over (fraction, trial): layout.compound_bytes() each.
+  std::vector<std::byte> compounds(std::uint32_t model, std::uint64_t first, std::uint64_t count) const;
+  /// One array (histogram, trace, parameters) of one cell.
+  std::vector<double> array(CellKey key, Field field) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// SHA-256, as hex, of what is promised to be equal on any number of ranks: per model, by name, fraction value and trial,
+/// the state and, of DONE cells, the record with its arrays. Cells that are not DONE count with their state only.
+std::string digest(const std::string& path);
+
+/// Bytes that a store of this header takes.
+std::uint64_t size_on_disk(const Header& header);
+
+}  // namespace seldon::store
