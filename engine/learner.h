@@ -1,8 +1,11 @@
 #pragma once
 // The seam between the algorithm and the models: T copies of a model (the trial dimension), each with its own
-// parameters and its own rows, driven at the level of scores. The algorithm computes losses, constraints and the
-// derivative of the Lagrangian by each score; the learner turns scores' derivatives into parameters' gradients.
-// Linear models implement it with fused kernels on plain arrays, networks with LibTorch.
+// parameters and its own rows, driven at the level of *predictors*: log-odds for binary classification (p of class 1
+// is their logistic function; a softmax over two outputs has the predictor o1 - o0), logits for several classes, the
+// prediction for regression. The algorithm turns predictors into probabilities, losses and constraints, and gives
+// back the derivative of the Lagrangian by each predictor; the learner turns that into parameters' gradients. At this
+// level no saturated probability makes 0 times infinity. Linear models implement it with fused kernels on plain arrays,
+// networks with LibTorch.
 
 #include <cstddef>
 #include <cstdint>
@@ -34,16 +37,16 @@ class Learner {
   virtual ~Learner() = default;
 
   virtual std::size_t trials() const = 0;
-  /// Scores per row: 1 for binary classification (p of class 1) and regression (the prediction).
+  /// Predictors per row: 1 for binary classification (log-odds of class 1) and regression, K for K classes.
   virtual std::size_t columns() const { return 1; }
 
   /// One training-mode forward pass. `batch[t]` are the rows of trial t as positions in its candidate rows; all trials'
   /// batches have one size. The pass is kept until `clear`; returns its number (0, 1, ...).
   virtual std::size_t forward(std::span<const std::span<const std::uint32_t>> batch) = 0;
-  /// Scores of trial t in that pass: batch x columns. A linear classifier's are probabilities too.
-  virtual std::span<const double> scores(std::size_t pass, std::size_t trial) const = 0;
-  /// Adds the gradient that `d_scores[t]` (batch x columns) give by way of that pass.
-  virtual void backward(std::size_t pass, std::span<const std::span<const double>> d_scores) = 0;
+  /// Predictors of trial t in that pass: batch x columns.
+  virtual std::span<const double> predictors(std::size_t pass, std::size_t trial) const = 0;
+  /// Adds the gradient that `d_predictors[t]` (batch x columns) give by way of that pass.
+  virtual void backward(std::size_t pass, std::span<const std::span<const double>> d_predictors) = 0;
   /// Forgets all passes and sets the gradient to zero.
   virtual void clear() = 0;
   /// Adam on each trial whose `active[t]` is not 0; the others stay as they are, bit by bit.
@@ -60,19 +63,22 @@ class Learner {
   virtual void load(std::size_t trial, std::size_t slot) = 0;
 
   /// Before evaluation: what training mode estimates per batch is estimated from all candidate rows (BatchNorm).
-  /// A no-op for models without such statistics.
+  /// A no-op for models without such statistics, which say so by `settles()`.
   virtual void settle(Progress& progress) = 0;
-  /// Evaluation-mode scores of rows of the table (indices into the Dataset, not the candidate rows) by trial t.
+  virtual bool settles() const { return false; }
+  /// Evaluation-mode predictors of rows of the table (indices into the Dataset, not the candidate rows) by trial t.
   /// out: rows x columns.
   virtual void predict(std::size_t trial, std::span<const std::uint32_t> rows, std::span<double> out) = 0;
 
-  /// True where a row's score depends on the other rows of its pass even in evaluation (batchnorm = "toolkit"): then
+  /// True where a row's predictor depends on the other rows of its pass even in evaluation (batchnorm = "toolkit"): then
   /// every conditional base node gets a pass of its own, over its masked rows.
   virtual bool batch_dependent() const { return false; }
 
   /// The solution of trial t as stored: parameters, then statistics.
   virtual std::vector<double> solution(std::size_t trial) const = 0;
   virtual std::size_t solution_size() const = 0;
+  /// Makes trial t a stored solution; InputError where the size is not solution_size().
+  virtual void load_solution(std::size_t trial, std::span<const double> solution) = 0;
 };
 
 /// What a model is asked to build a learner from.
