@@ -1,8 +1,9 @@
 #pragma once
-// Measure functions: what a base node of a constraint averages over rows. One file registers each family; a measure
-// outside this tree registers in the same way (docs/extending.md).
+// Measure functions: what a base node of a constraint averages over rows. One file registers each family; a
+// measure outside this tree registers in the same way (docs/extending.md).
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <span>
 #include <string>
@@ -30,10 +31,11 @@ struct Measure {
   /// Whether a row with this label counts. Null: every row does.
   std::function<bool(double label, MeasureIndex)> selects;
 
-  /// z of each row, and its derivative by the row's scores. scores: n x columns, row-major (binary: p of class 1;
-  /// regression: the prediction; multi-class: a column per class); labels: n; z: n; dz: n x columns or empty.
-  /// For a form on hard decisions the caller passes indicators instead of probabilities. Null: this regime's engine
-  /// is not there yet, the measure can be parsed only.
+  /// z of each row, and its derivative by the row's scores. scores: n x columns, row-major (binary: p of
+  /// class 1; regression: the prediction; multi-class: a column per class); labels: n; z: n; dz: n x columns
+  /// or empty. An index that is no column is an InputError. For a form on hard decisions the caller passes
+  /// indicators instead of probabilities. Null: this regime's engine is not there yet, the measure can be
+  /// parsed only.
   std::function<void(std::span<const double> scores, std::size_t columns, std::span<const double> labels,
                      MeasureIndex, std::span<double> z, std::span<double> dz)>
       values;
@@ -43,7 +45,7 @@ struct Measure {
 class MeasureRegistry {
  public:
   static MeasureRegistry& instance();
-  /// A second measure of the same name and regime is an InternalError.
+  /// A second measure of the same name and regime is an InternalError. Register before threads start.
   void add(Measure measure);
   /// Null where there is none.
   const Measure* find(std::string_view name, Regime regime) const;
@@ -52,7 +54,7 @@ class MeasureRegistry {
 
  private:
   MeasureRegistry();
-  std::vector<Measure> measures_;
+  std::deque<Measure> measures_;  ///< pointers to its elements stay good
 };
 
 }  // namespace seldon::engine
