@@ -1,14 +1,15 @@
 #pragma once
 // The seam between the algorithm and the models: T copies of a model (the trial dimension), each with its own
-// parameters and its own rows, driven at the level of *predictors*: log-odds for binary classification (p of class 1
-// is their logistic function; a softmax over two outputs has the predictor o1 - o0), logits for several classes, the
-// prediction for regression. The algorithm turns predictors into probabilities, losses and constraints, and gives
-// back the derivative of the Lagrangian by each predictor; the learner turns that into parameters' gradients. At this
-// level no saturated probability makes 0 times infinity. Linear models implement it with fused kernels on plain arrays,
-// networks with LibTorch.
+// parameters and its own rows, driven at the level of *predictors*: log-odds for binary classification (p of
+// class 1 is their logistic function; a softmax over two outputs has the predictor o1 - o0), logits for
+// several classes, the prediction for regression. The algorithm turns predictors into probabilities, losses
+// and constraints, and gives back the derivative of the Lagrangian by each predictor; the learner turns that
+// into parameters' gradients. At this level no saturated probability makes 0 times infinity. Linear models
+// implement it with fused kernels on plain arrays, networks with LibTorch.
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
@@ -40,8 +41,8 @@ class Learner {
   /// Predictors per row: 1 for binary classification (log-odds of class 1) and regression, K for K classes.
   virtual std::size_t columns() const { return 1; }
 
-  /// One training-mode forward pass. `batch[t]` are the rows of trial t as positions in its candidate rows; all trials'
-  /// batches have one size. The pass is kept until `clear`; returns its number (0, 1, ...).
+  /// One training-mode forward pass. `batch[t]` are the rows of trial t as positions in its candidate rows;
+  /// all trials' batches have one size. The pass is kept until `clear`; returns its number (0, 1, ...).
   virtual std::size_t forward(std::span<const std::span<const std::uint32_t>> batch) = 0;
   /// Predictors of trial t in that pass: batch x columns.
   virtual std::span<const double> predictors(std::size_t pass, std::size_t trial) const = 0;
@@ -51,8 +52,8 @@ class Learner {
   virtual void clear() = 0;
   /// Adam on each trial whose `active[t]` is not 0; the others stay as they are, bit by bit.
   virtual void step(const AdamStep& adam, std::span<const std::uint8_t> active) = 0;
-  /// Adds the gradient of `coefficient` times the squared norm of the weights (intercepts and biases free) and returns
-  /// that term's value per trial.
+  /// Adds the gradient of `coefficient` times the squared norm of the weights (intercepts and biases free)
+  /// and returns that term's value per trial.
   virtual std::vector<double> regularise(double coefficient) = 0;
 
   /// Whether all parameters of the trial are finite.
@@ -62,16 +63,16 @@ class Learner {
   virtual void save(std::size_t trial, std::size_t slot) = 0;
   virtual void load(std::size_t trial, std::size_t slot) = 0;
 
-  /// Before evaluation: what training mode estimates per batch is estimated from all candidate rows (BatchNorm).
-  /// A no-op for models without such statistics, which say so by `settles()`.
+  /// Before evaluation: what training mode estimates per batch is estimated from all candidate rows
+  /// (BatchNorm). A no-op for models without such statistics, which say so by `settles()`.
   virtual void settle(Progress& progress) = 0;
   virtual bool settles() const { return false; }
-  /// Evaluation-mode predictors of rows of the table (indices into the Dataset, not the candidate rows) by trial t.
-  /// out: rows x columns.
+  /// Evaluation-mode predictors of rows of the table (indices into the Dataset, not the candidate rows) by
+  /// trial t. out: rows x columns.
   virtual void predict(std::size_t trial, std::span<const std::uint32_t> rows, std::span<double> out) = 0;
 
-  /// True where a row's predictor depends on the other rows of its pass even in evaluation (batchnorm = "toolkit"): then
-  /// every conditional base node gets a pass of its own, over its masked rows.
+  /// True where a row's predictor depends on the other rows of its pass even in evaluation (batchnorm =
+  /// "toolkit"): then every conditional base node gets a pass of its own, over its masked rows.
   virtual bool batch_dependent() const { return false; }
 
   /// The solution of trial t as stored: parameters, then statistics.
@@ -84,23 +85,24 @@ class Learner {
 /// What a model is asked to build a learner from.
 struct LearnerRequest {
   const Dataset* data = nullptr;
-  std::vector<Rows> candidate_rows;          ///< [trial] rows of the table
-  std::vector<std::uint32_t> trials;         ///< [trial] their numbers in the experiment: keys of random draws
+  std::vector<Rows> candidate_rows;   ///< [trial] rows of the table
+  std::vector<std::uint32_t> trials;  ///< [trial] their numbers in the experiment: keys of random draws
   std::uint64_t seed = 0;
-  std::string model_name;                    ///< key of random draws
-  std::string initial;                       ///< "fit", "zeros", "random", "shared_random", or "" for the model's default
-  std::string batchnorm = "reestimated";     ///< or "toolkit"
+  std::string model_name;  ///< key of random draws
+  std::string initial;     ///< "fit", "zeros", "random", "shared_random", or "" for the model's default
+  std::string batchnorm = "reestimated";  ///< or "toolkit"
   std::size_t evaluation_batch = 2000;
 };
 
 /// A kind of model, as `architecture` in a config names it; one file registers each (docs/extending.md).
 struct Architecture {
   std::string name;
-  bool network = false;                      ///< default pack size on a CPU: 1 for networks, else 25
+  bool network = false;  ///< default pack size on a CPU: 1 for networks, else 25
   std::vector<Regime> regimes;
   std::string default_initial;
   std::function<std::unique_ptr<Learner>(const LearnerRequest&)> make;
-  /// Values per solution, for the record's layout, and multiply-adds per row of a forward pass, for the cost model.
+  /// Values per solution, for the record's layout, and multiply-adds per row of a forward pass, for the cost
+  /// model.
   std::function<std::size_t(const Dataset&)> solution_size;
   std::function<double(const Dataset&)> cost_per_row;
 };
@@ -114,7 +116,7 @@ class ArchitectureRegistry {
 
  private:
   ArchitectureRegistry();
-  std::vector<Architecture> architectures_;
+  std::deque<Architecture> architectures_;  // pointers stay good
 };
 
 }  // namespace seldon::engine

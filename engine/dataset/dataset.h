@@ -1,5 +1,6 @@
 #pragma once
-// The table as the engine sees it: borrowed arrays, no copies. One instance per process, shared by all trials.
+// The table as the engine sees it: borrowed arrays, no copies. One instance per process, shared by all
+// trials.
 
 #include <cstddef>
 #include <cstdint>
@@ -28,13 +29,14 @@ struct Group {
 struct Dataset {
   Regime regime = Regime::classification;
   std::size_t rows = 0;
-  std::size_t width = 0;                   ///< features per row; 0 for images
-  std::span<const double> features;        ///< rows x width, row-major; empty for images
-  ImageShape image;                        ///< channels 0 for tables
-  std::span<const std::uint8_t> pixels;    ///< rows x image.pixels(), row-major (C, H, W), scaled by 1/255 in a batch
-  std::span<const double> labels;          ///< 0 or 1 for classification
-  std::vector<Group> groups;               ///< what constraint expressions may name
-  std::vector<Group> subgroups;            ///< what is reported; the first is "all"
+  std::size_t width = 0;             ///< features per row; 0 for images
+  std::span<const double> features;  ///< rows x width, row-major; empty for images
+  ImageShape image;                  ///< channels 0 for tables
+  std::span<const std::uint8_t>
+      pixels;                      ///< rows x image.pixels(), row-major (C, H, W), scaled by 1/255 in a batch
+  std::span<const double> labels;  ///< 0 or 1 for classification
+  std::vector<Group> groups;       ///< what constraint expressions may name
+  std::vector<Group> subgroups;    ///< what is reported; the first is "all"
 
   /// Null where there is no group of that name.
   const Group* find_group(std::string_view name) const {

@@ -1,0 +1,224 @@
+#include "engine/algorithm.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <limits>
+#include <utility>
+
+#include "engine/dataset/sampling.h"
+#include "engine/safety_test.h"
+
+namespace seldon::engine {
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+class Stopwatch {
+ public:
+  /// Seconds since the last call.
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+TrialResult blank(const ModelSpec& model, const TrialTask& task) {
+  TrialResult result;
+  result.trial = task.trial;
+  result.rows = task.rows.size();
+  result.upper.assign(model.problem.constraints.size(), nan);
+  result.nodes.assign(model.problem.node_count(), {nan, nan, nan, nan, nan});
+  return result;
+}
+
+void no_solution(TrialResult& result, NsfReason reason) {
+  result.outcome = Outcome::no_solution_found;
+  result.reason = reason;
+}
+
+void evaluate_truths(const ModelSpec& model, Predictor& predictor, TrialResult& result) {
+  for (const Truth& truth : model.truths)
+    result.truths.push_back(evaluate(model.problem, truth, predictor, model.evaluation));
+}
+
+bool one_class(const Dataset& data, std::span<const std::uint32_t> rows) {
+  return std::ranges::all_of(
+      rows, [&](std::uint32_t row) { return data.labels[row] == data.labels[rows.front()]; });
+}
+
+/// Trials of one architecture together: a network's whole pack, or one linear model (whose kernels are faster
+/// one trial after the other, the trial's rows staying in cache).
+class PackOfTrials {
+ public:
+  PackOfTrials(const ModelSpec& model, std::span<const TrialTask> tasks, double data_fraction,
+               std::uint64_t iterations, Progress& progress)
+      : model_(model), tasks_(tasks), progress_(progress), options_(model.selection) {
+    options_.iterations = iterations;
+    options_.batches.data_fraction = data_fraction;
+    options_.batches.seed = model.seed;
+    options_.batches.model_name = model.name;
+    for (const TrialTask& task : tasks)
+      splits_.push_back(model.seldonian ? split(task.rows, model.problem.frac_in_safety)
+                                        : Split{task.rows, {}});
+  }
+
+  std::vector<TrialResult> run() {
+    std::vector<TrialResult> results;
+    for (const TrialTask& task : tasks_) results.push_back(blank(model_, task));
+    // All trials of a pack have one size, so they are too small together; whether a baseline's rows hold one
+    // class only differs from trial to trial, and such a trial simply takes part and is left out at the end.
+    const Split& first = splits_.front();
+    if (first.candidate.size() < (model_.seldonian ? 2U : 1U) ||
+        (model_.seldonian && first.safety.size() < 2)) {
+      for (TrialResult& result : results) no_solution(result, NsfReason::too_few_rows);
+      return results;
+    }
+    Stopwatch watch;
+    const std::vector<Selection> selections = train();
+    const double selection_seconds = watch.lap() / static_cast<double>(tasks_.size());
+    for (std::size_t t = 0; t < tasks_.size(); ++t) {
+      results[t].seconds_selection = selection_seconds;
+      watch.lap();
+      if (model_.seldonian) {
+        judge(t, selections[t], results[t]);
+      } else {
+        finish_baseline(t, results[t]);
+      }
+      results[t].seconds_safety = watch.lap();
+      if (results[t].outcome != Outcome::solution) continue;
+      LearnerPredictor predictor(*learner_, t, model_.problem.data->regime);
+      evaluate_truths(model_, predictor, results[t]);
+      if (model_.keep_parameters) results[t].parameters = learner_->solution(t);
+      results[t].seconds_evaluation = watch.lap();
+    }
+    return results;
+  }
+
+  std::unique_ptr<Learner> take_learner() { return std::move(learner_); }
+
+ private:
+  std::vector<Selection> train() {
+    LearnerRequest request;
+    request.data = model_.problem.data;
+    request.seed = model_.seed;
+    request.model_name = model_.name;
+    request.initial = model_.initial.empty() ? model_.architecture->default_initial : model_.initial;
+    request.batchnorm = model_.batchnorm;
+    request.evaluation_batch = model_.evaluation_batch;
+    std::vector<CandidateData> data;
+    for (std::size_t t = 0; t < tasks_.size(); ++t) {
+      request.candidate_rows.push_back(splits_[t].candidate);
+      request.trials.push_back(tasks_[t].trial);
+      data.push_back({splits_[t].candidate, static_cast<double>(splits_[t].safety.size()), tasks_[t].trial});
+    }
+    learner_ = model_.architecture->make(request);
+    if (model_.seldonian) return select_candidates(*learner_, model_.problem, data, options_, progress_);
+    if (options_.iterations > 0) {
+      Problem unconstrained;
+      unconstrained.data = model_.problem.data;
+      unconstrained.objective = model_.problem.objective;
+      unconstrained.l2 = model_.problem.l2;
+      options_.multipliers.clear();
+      train_unconstrained(*learner_, unconstrained, data, options_, progress_);
+    }
+    return {};
+  }
+
+  void judge(std::size_t t, const Selection& selection, TrialResult& result) {
+    result.best_iteration = selection.best_iteration;
+    result.trace = selection.trace;
+    if (selection.stopped_by_nan && !selection.feasible) return no_solution(result, NsfReason::not_finite);
+    LearnerPredictor predictor(*learner_, t, model_.problem.data->regime);
+    SafetyResult safety = safety_test(model_.problem, predictor, splits_[t].safety);
+    result.upper = std::move(safety.upper);
+    result.nodes = std::move(safety.nodes);
+    if (safety.passed) {
+      result.outcome = Outcome::solution;
+      return;
+    }
+    no_solution(result, safety.group_too_small ? NsfReason::group_too_small
+                        : !selection.feasible  ? NsfReason::not_feasible
+                                               : NsfReason::safety_test);
+  }
+
+  void finish_baseline(std::size_t t, TrialResult& result) {
+    const Dataset& data = *model_.problem.data;
+    if (data.regime == Regime::classification && one_class(data, tasks_[t].rows))
+      return no_solution(result, NsfReason::one_class);
+    if (!learner_->finite(t)) return no_solution(result, NsfReason::not_finite);
+    result.outcome = Outcome::solution;
+  }
+
+  const ModelSpec& model_;
+  std::span<const TrialTask> tasks_;
+  Progress& progress_;
+  SelectionOptions options_;
+  std::vector<Split> splits_;
+  std::unique_ptr<Learner> learner_;
+};
+
+TrialResult run_baseline(const ModelSpec& model, const TrialTask& task, Progress& progress) {
+  TrialResult result = blank(model, task);
+  Stopwatch watch;
+  BaselineRequest request{model.problem.data,  task.rows,        task.trial,    model.seed,
+                          model.name,          model.options,    model.command, model.folder,
+                          model.feature_names, model.time_limit, &progress};
+  const std::unique_ptr<Predictor> predictor = model.baseline->fit(request);
+  result.seconds_selection = watch.lap();
+  if (!predictor) {
+    no_solution(result, NsfReason::one_class);
+    return result;
+  }
+  result.outcome = Outcome::solution;
+  evaluate_truths(model, *predictor, result);
+  result.seconds_evaluation = watch.lap();
+  return result;
+}
+
+/// Runs some tasks together; their common exception becomes each one's error.
+void run_together(const ModelSpec& model, std::span<const TrialTask> tasks, double data_fraction,
+                  std::uint64_t iterations, Progress& progress,
+                  const std::function<void(TrialResult)>& report) {
+  std::vector<TrialResult> results;
+  try {
+    if (model.baseline) {
+      results.push_back(run_baseline(model, tasks.front(), progress));
+    } else {
+      results = PackOfTrials(model, tasks, data_fraction, iterations, progress).run();
+    }
+  } catch (const std::exception& error) {
+    results.clear();
+    for (const TrialTask& task : tasks) {
+      results.push_back(blank(model, task));
+      results.back().error = error.what();
+    }
+  }
+  for (TrialResult& result : results) report(std::move(result));
+}
+
+}  // namespace
+
+void run_trials(const ModelSpec& model, std::span<const TrialTask> tasks, double data_fraction,
+                std::uint64_t iterations, Progress& progress,
+                const std::function<void(TrialResult)>& report) {
+  const bool together = model.architecture && model.architecture->network;
+  const std::size_t stride = together ? tasks.size() : 1;
+  for (std::size_t first = 0; first < tasks.size(); first += stride) {
+    if (progress.tick() == Order::stop) throw Stopped{};
+    run_together(model, tasks.subspan(first, stride), data_fraction, iterations, progress, report);
+  }
+}
+
+FittedTrial run_trial(const ModelSpec& model, const TrialTask& task, double data_fraction,
+                      std::uint64_t iterations, Progress& progress) {
+  if (model.baseline) return {run_baseline(model, task, progress), nullptr};
+  PackOfTrials pack(model, {&task, 1}, data_fraction, iterations, progress);
+  auto results = pack.run();
+  return {std::move(results.front()), pack.take_learner()};
+}
+
+}  // namespace seldon::engine

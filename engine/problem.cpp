@@ -1,0 +1,58 @@
+#include "engine/problem.h"
+
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+#include "engine/model/kernels.h"
+
+namespace seldon::engine {
+
+GroupMask::GroupMask(const Dataset& data, const BaseNode& node) {
+  for (const std::string& name : node.groups) {
+    const Group* group = data.find_group(name);
+    if (!group)
+      throw InternalError("base node '" + node.name + "' names group '" + name + "', which the data lack");
+    members_.push_back(group->member);
+  }
+}
+
+void NodeValues::compute(const BaseNode& node, std::span<const double> scores_of_pass, std::size_t columns,
+                         std::span<const double> labels_of_pass, std::span<const std::uint32_t> positions,
+                         bool derivatives) {
+  const std::size_t n = positions.size();
+  scores.resize(n * columns);
+  labels.resize(n);
+  z.resize(n);
+  dz.resize(derivatives ? n * columns : 0);
+  for (std::size_t i = 0; i < n; ++i) labels[i] = labels_of_pass[positions[i]];
+  if (columns == 1) {
+    for (std::size_t i = 0; i < n; ++i) scores[i] = scores_of_pass[positions[i]];
+  } else {
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t k = 0; k < columns; ++k)
+        scores[i * columns + k] = scores_of_pass[positions[i] * columns + k];
+  }
+  node.measure->values(scores, columns, labels, node.index, z, dz);
+}
+
+NodeStatistics NodeValues::statistics() const {
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  const auto n = static_cast<double>(z.size());
+  if (z.empty()) return {0, nan, nan, nan, nan};
+  const Moments m = moments(z);
+  return {n, m.mean, z.size() < 2 ? nan : std::sqrt(m.sum_of_squares / (n - 1)), m.min, m.max};
+}
+
+std::vector<std::uint32_t> node_positions(const Dataset& data, const BaseNode& node,
+                                          std::span<const std::uint32_t> rows) {
+  const GroupMask in_groups(data, node);
+  std::vector<std::uint32_t> positions;
+  for (std::uint32_t i = 0; i < rows.size(); ++i)
+    if (in_groups(rows[i]) &&
+        (!node.measure->selects || node.measure->selects(data.labels[rows[i]], node.index)))
+      positions.push_back(i);
+  return positions;
+}
+
+}  // namespace seldon::engine
