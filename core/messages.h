@@ -1,0 +1,176 @@
+#pragma once
+// What orchestrator and worker say to each other. A conversation with one worker:
+//
+//   worker -> Hello                    who and where I am
+//          <- Setup, or Setup + Data   the config; the data is in this node's memory, or comes along
+//   worker -> Placed                   the data that came along now lies where others of this node can map it
+//   worker -> Ready                    give me work
+//          <- Assign                   a pack under a lease
+//   worker -> Heartbeat ...            still at it
+//   worker -> CellDone ...             one cell is known, or has failed
+//   worker -> PackDone
+//          <- Stop                     the run is over, or must end
+//   worker -> Bye
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/cell.h"
+#include "core/pack_runner.h"
+#include "core/transport.h"
+#include "core/wire.h"
+
+namespace seldon::message {
+
+enum class Tag : int {
+  hello,
+  setup,
+  data,
+  placed,
+  need_data,
+  ready,
+  assign,
+  cell_done,
+  pack_done,
+  heartbeat,
+  fault,
+  cancel,
+  stop,
+  bye,
+};
+
+/// Memory of a process that others of the same node may map: a file descriptor of that process, without a
+/// name in any file system, so that nothing is left behind however the process ends.
+struct SharedPlace {
+  std::int64_t pid = 0;
+  std::int32_t descriptor = -1;
+  std::uint64_t inode = 0;  ///< of the memory, so that nobody maps something else by mistake
+  std::uint64_t bytes = 0;
+  bool operator==(const SharedPlace&) const = default;
+};
+
+/// A worker's first words.
+struct Hello {
+  static constexpr Tag tag = Tag::hello;
+  std::string host;
+  std::string node;      ///< equal for exactly those ranks that can map each other's memory
+  std::string version;   ///< of the program; both ends must be the same
+  std::string numerics;  ///< what numbers may depend on besides the config; empty: not asked
+  bool operator==(const Hello&) const = default;
+};
+
+/// What a worker needs before it can run packs.
+struct Setup {
+  static constexpr Tag tag = Tag::setup;
+  std::uint32_t experiment = 0;
+  std::string config;  ///< the config's text, --set applied
+  std::optional<SharedPlace>
+      place;           ///< where the data is; none: the next message is the data (Tag::data, raw)
+  bool share = false;  ///< put the data that comes where others of this node can map it
+  bool operator==(const Setup&) const = default;
+};
+
+/// The data that came along is at `place`; none: it could not be shared, for the reason given.
+struct Placed {
+  static constexpr Tag tag = Tag::placed;
+  std::optional<SharedPlace> place;
+  std::string reason;
+  bool operator==(const Placed&) const = default;
+};
+
+/// The place given could not be mapped: send the data itself.
+struct NeedData {
+  static constexpr Tag tag = Tag::need_data;
+  std::string reason;
+  bool operator==(const NeedData&) const = default;
+};
+
+struct Ready {
+  static constexpr Tag tag = Tag::ready;
+  bool operator==(const Ready&) const = default;
+};
+
+/// Run `pack` at its full width and report the cells of the slots in `wanted`. The lease's number is never
+/// used again: answers that carry an older one are late, and are not recorded.
+struct Assign {
+  static constexpr Tag tag = Tag::assign;
+  std::uint64_t lease = 0;
+  Pack pack;
+  std::uint32_t attempt = 0;  ///< of every wanted cell
+  std::vector<std::uint32_t> wanted;
+  bool operator==(const Assign&) const = default;
+};
+
+struct CellDone {
+  static constexpr Tag tag = Tag::cell_done;
+  std::uint64_t lease = 0;
+  CellReport report;
+};
+
+/// No more cells will come under this lease.
+struct PackDone {
+  static constexpr Tag tag = Tag::pack_done;
+  std::uint64_t lease = 0;
+  bool stopped = false;  ///< it was cut short by Cancel or Stop
+  bool operator==(const PackDone&) const = default;
+};
+
+struct Heartbeat {
+  static constexpr Tag tag = Tag::heartbeat;
+  std::uint64_t lease = 0;
+  bool operator==(const Heartbeat&) const = default;
+};
+
+/// This worker cannot work at all.
+struct Fault {
+  static constexpr Tag tag = Tag::fault;
+  std::string text;
+  bool operator==(const Fault&) const = default;
+};
+
+/// Drop the pack of this lease.
+struct Cancel {
+  static constexpr Tag tag = Tag::cancel;
+  std::uint64_t lease = 0;
+  bool operator==(const Cancel&) const = default;
+};
+
+/// Drop what is running and end with this exit code.
+struct Stop {
+  static constexpr Tag tag = Tag::stop;
+  std::int32_t exit_code = 0;
+  bool operator==(const Stop&) const = default;
+};
+
+/// A worker's last words.
+struct Bye {
+  static constexpr Tag tag = Tag::bye;
+  bool operator==(const Bye&) const = default;
+};
+
+Bytes encode(const Hello& message);
+Bytes encode(const Setup& message);
+Bytes encode(const Placed& message);
+Bytes encode(const NeedData& message);
+Bytes encode(const Ready& message);
+Bytes encode(const Assign& message);
+Bytes encode(const CellDone& message);
+Bytes encode(const PackDone& message);
+Bytes encode(const Heartbeat& message);
+Bytes encode(const Fault& message);
+Bytes encode(const Cancel& message);
+Bytes encode(const Stop& message);
+Bytes encode(const Bye& message);
+
+/// Throws InternalError if the bytes are not exactly one message of this kind.
+template <class Message>
+Message decode(std::span<const std::byte> bytes);
+
+template <class Message>
+void send(Transport& transport, Peer to, const Message& message) {
+  transport.send(to, static_cast<int>(Message::tag), encode(message));
+}
+
+}  // namespace seldon::message

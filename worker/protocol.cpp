@@ -1,0 +1,211 @@
+#include "worker/protocol.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "core/backoff.h"
+#include "worker/node_data.h"
+
+namespace seldon::worker {
+
+using message::Tag;
+
+namespace {
+
+constexpr double seconds_between_heartbeats = 1;
+constexpr double seconds_between_looks = 0.01;  // for an order to stop, from within the engine
+
+class Worker {
+ public:
+  Worker(Transport& transport, Peer orchestrator, const message::Hello& hello,
+         const RunnerFactory& make_runner, const Clock& clock)
+      : transport_(transport),
+        orchestrator_(orchestrator),
+        hello_(hello),
+        make_runner_(make_runner),
+        clock_(clock) {}
+
+  ExitCode serve();
+
+ private:
+  /// The engine's view of the orchestrator while a pack runs.
+  class Pulse final : public Progress {
+   public:
+    Pulse(Worker& worker, std::uint64_t lease)
+        : worker_(worker),
+          lease_(lease),
+          next_look_(0),
+          next_beat_(worker.clock_() + seconds_between_heartbeats) {}
+    Order tick() override;
+
+   private:
+    Worker& worker_;
+    std::uint64_t lease_;
+    double next_look_, next_beat_;
+  };
+
+  template <class Message>
+  void tell(const Message& message) {
+    message::send(transport_, orchestrator_, message);
+  }
+  Transport::Arrival wait();
+  void receive(const Transport::Arrival& arrival);
+  void set_up(const message::Setup& setup);
+  SharedBytes receive_data();
+  void share(const SharedBytes& data);
+  void run(const message::Assign& assign);
+  void report(const message::Assign& assign, std::vector<bool>& told, CellReport report);
+
+  Transport& transport_;
+  Peer orchestrator_;
+  const message::Hello& hello_;
+  const RunnerFactory& make_runner_;
+  const Clock& clock_;
+
+  std::unique_ptr<NodeData> shared_;  // declared before the runner, which uses the data to its end
+  SharedBytes data_;
+  std::unique_ptr<PackRunner> runner_;
+  std::optional<message::Stop> stop_;
+  std::uint64_t cancelled_ = 0;  // lease
+};
+
+Order Worker::Pulse::tick() {
+  const double now = worker_.clock_();
+  if (now >= next_look_) {
+    next_look_ = now + seconds_between_looks;
+    if (now >= next_beat_) {
+      next_beat_ = now + seconds_between_heartbeats;
+      worker_.tell(message::Heartbeat{lease_});
+    }
+    while (const auto arrival = worker_.transport_.poll()) worker_.receive(*arrival);
+  }
+  return worker_.stop_ || worker_.cancelled_ == lease_ ? Order::stop : Order::go;
+}
+
+ExitCode Worker::serve() {
+  tell(hello_);
+  while (!stop_) {
+    const auto arrival = wait();
+    if (arrival.tag == static_cast<int>(Tag::setup)) {
+      set_up(message::decode<message::Setup>(arrival.bytes.view()));
+    } else if (arrival.tag == static_cast<int>(Tag::assign)) {
+      run(message::decode<message::Assign>(arrival.bytes.view()));
+    } else {
+      receive(arrival);
+    }
+  }
+  tell(message::Bye{});
+  for (Backoff backoff; !transport_.drained(); backoff.pause()) transport_.poll();
+  return static_cast<ExitCode>(stop_->exit_code);
+}
+
+Transport::Arrival Worker::wait() {
+  for (Backoff backoff;; backoff.pause())
+    if (auto arrival = transport_.poll()) return std::move(*arrival);
+}
+
+/// What may come at any time.
+void Worker::receive(const Transport::Arrival& arrival) {
+  if (arrival.tag == static_cast<int>(Tag::stop))
+    stop_ = message::decode<message::Stop>(arrival.bytes.view());
+  else if (arrival.tag == static_cast<int>(Tag::cancel))
+    cancelled_ = message::decode<message::Cancel>(arrival.bytes.view()).lease;
+  else
+    throw InternalError("rank 0 sent a message out of turn (tag " + std::to_string(arrival.tag) + ")");
+}
+
+void Worker::set_up(const message::Setup& setup) {
+  try {
+    if (setup.place) {
+      try {
+        data_ = map(*setup.place);
+      } catch (const IncompleteError& error) {
+        tell(message::NeedData{error.what()});
+        data_ = receive_data();
+      }
+    } else {
+      data_ = receive_data();
+      if (setup.share && !stop_) share(data_);
+    }
+    if (stop_) return;
+    runner_ = make_runner_(setup.config, data_.view());
+    tell(message::Ready{});
+  } catch (const std::exception& error) {
+    tell(message::Fault{error.what()});
+  }
+}
+
+SharedBytes Worker::receive_data() {
+  while (!stop_) {
+    auto arrival = wait();
+    if (arrival.tag == static_cast<int>(Tag::data)) return std::move(arrival.bytes);
+    receive(arrival);
+  }
+  return {};
+}
+
+/// Puts the data where the other ranks of this node can map it, and from then on uses that copy.
+void Worker::share(const SharedBytes& data) {
+  message::Placed placed;
+  try {
+    shared_ = std::make_unique<NodeData>(data.view());
+    placed.place = shared_->place();
+    data_ = shared_->bytes();
+  } catch (const IncompleteError& error) {
+    shared_.reset();
+    placed.reason = error.what();
+  }
+  tell(placed);
+}
+
+void Worker::run(const message::Assign& assign) {
+  Pulse pulse(*this, assign.lease);
+  std::vector<bool> told(assign.pack.width, false);
+  std::string failure;
+  bool stopped = false;
+  try {
+    runner_->run(assign.pack, assign.wanted, pulse,
+                 [&](CellReport cell) { report(assign, told, std::move(cell)); });
+  } catch (const Stopped&) {
+    stopped = true;
+  } catch (const std::exception& error) {
+    failure = error.what();
+  }
+  // An engine that was told to stop may also simply return.
+  if (pulse.tick() == Order::stop) stopped = true;
+  if (!failure.empty())
+    for (const std::uint32_t slot : assign.wanted)
+      if (!told[slot]) {
+        CellReport cell{assign.pack.cell(slot), CellState::failed, {}, {}};
+        cell.run.message = failure;
+        report(assign, told, std::move(cell));
+      }
+  tell(message::PackDone{assign.lease, stopped});
+}
+
+/// Completes the report by what only the protocol knows, and sends it.
+void Worker::report(const message::Assign& assign, std::vector<bool>& told, CellReport cell) {
+  const std::uint32_t slot = cell.key.trial - assign.pack.first_trial;
+  if (slot >= told.size() || assign.pack.cell(slot) != cell.key)
+    throw InternalError("the engine reported a cell of another pack");
+  told[slot] = true;
+  cell.run.attempt = assign.attempt;
+  cell.run.rank = transport_.self();
+  cell.run.width = assign.pack.width;
+  if (cell.run.host.empty()) cell.run.host = hello_.host;
+  tell(message::CellDone{assign.lease, std::move(cell)});
+}
+
+}  // namespace
+
+double steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+ExitCode serve(Transport& transport, Peer orchestrator, const message::Hello& hello,
+               const RunnerFactory& make_runner, const Clock& clock) {
+  return Worker(transport, orchestrator, hello, make_runner, clock).serve();
+}
+
+}  // namespace seldon::worker

@@ -1,0 +1,30 @@
+#pragma once
+// The worker's side of the conversation in core/messages.h. It knows no engine: what computes comes in as a
+// factory.
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "core/messages.h"
+#include "core/pack_runner.h"
+#include "core/transport.h"
+
+namespace seldon::worker {
+
+/// Builds what runs packs from the config's text and the data, which outlives the runner.
+using RunnerFactory =
+    std::function<std::unique_ptr<PackRunner>(const std::string& config, std::span<const std::byte> data)>;
+
+/// Seconds since some fixed moment, never going back.
+using Clock = std::function<double()>;
+double steady_seconds();
+
+/// Says hello and works until told to stop; returns the exit code that came with the order. What the factory
+/// throws is sent to the orchestrator, what a pack throws becomes FAILED reports of its cells; neither ends
+/// the conversation.
+ExitCode serve(Transport& transport, Peer orchestrator, const message::Hello& hello,
+               const RunnerFactory& make_runner, const Clock& clock = steady_seconds);
+
+}  // namespace seldon::worker
