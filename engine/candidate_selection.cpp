@@ -57,6 +57,13 @@ class Search {
       selection_.stopped_by_nan = true;
       return;
     }
+    if (options_.adam.toolkit && std::ranges::any_of(value.upper, [](double u) { return !std::isfinite(u); })) {
+      // The toolkit gives up at an infinite bound, whatever it has found before (docs/semantics.md); a paired replay
+      // of its runs needs that too.
+      kept_.clear();
+      selection_.stopped_by_nan = true;
+      return;
+    }
     if (schedule_.counts(iteration) && value.feasible()) keep(iteration, loss, learner, trial);
     const double violation = value.violation(options_.adam.toolkit);
     if (kept_.empty() && (least_violation_iteration_ < 0 || violation < least_violation_)) {
