@@ -12,31 +12,61 @@
 namespace seldon {
 namespace {
 
-constexpr std::array<std::string_view, field_count> field_names = {
-    "crc",       "outcome",      "nsf_reason",   "n",        "best_iteration", "performance", "g",
-    "upper",     "node_n",       "node_mean",    "node_sd",  "node_lower",     "node_upper",  "hard_counts",
-    "soft_sums", "soft_squares", "log_loss_sums", "residual_sums", "histogram", "trace",      "parameters"};
+constexpr std::array<std::string_view, field_count> field_names = {"crc",
+                                                                   "outcome",
+                                                                   "nsf_reason",
+                                                                   "n",
+                                                                   "best_iteration",
+                                                                   "performance",
+                                                                   "g",
+                                                                   "upper",
+                                                                   "node_n",
+                                                                   "node_mean",
+                                                                   "node_sd",
+                                                                   "node_lower",
+                                                                   "node_upper",
+                                                                   "hard_counts",
+                                                                   "soft_sums",
+                                                                   "soft_squares",
+                                                                   "log_loss_sums",
+                                                                   "residual_sums",
+                                                                   "histogram",
+                                                                   "trace",
+                                                                   "parameters"};
 
-constexpr std::size_t align8(std::size_t bytes) { return (bytes + 7) / 8 * 8; }
+constexpr std::size_t align8(std::size_t bytes) {
+  return (bytes + 7) / 8 * 8;
+}
 
 }  // namespace
 
-std::string_view name_of(Field field) { return field_names[static_cast<std::size_t>(field)]; }
+std::string_view name_of(Field field) {
+  return field_names[static_cast<std::size_t>(field)];
+}
 
 std::string_view name_of(NsfReason reason) {
   switch (reason) {
-    case NsfReason::none: return "";
-    case NsfReason::too_few_rows: return "too_few_rows";
-    case NsfReason::group_too_small: return "group_too_small";
-    case NsfReason::not_finite: return "not_finite";
-    case NsfReason::not_feasible: return "not_feasible";
-    case NsfReason::safety_test: return "safety_test";
-    case NsfReason::one_class: return "one_class";
+    case NsfReason::none:
+      return "";
+    case NsfReason::too_few_rows:
+      return "too_few_rows";
+    case NsfReason::group_too_small:
+      return "group_too_small";
+    case NsfReason::not_finite:
+      return "not_finite";
+    case NsfReason::not_feasible:
+      return "not_feasible";
+    case NsfReason::safety_test:
+      return "safety_test";
+    case NsfReason::one_class:
+      return "one_class";
   }
   return "unknown";
 }
 
-std::size_t size_of(ScalarType type) { return type == ScalarType::int32 ? 4 : 8; }
+std::size_t size_of(ScalarType type) {
+  return type == ScalarType::int32 ? 4 : 8;
+}
 
 std::size_t RecordLayout::Member::elements() const {
   return std::accumulate(dims.begin(), dims.end(), std::size_t{1}, std::multiplies<>{});
@@ -60,17 +90,19 @@ RecordLayout::RecordLayout(RecordShape shape) : shape_(std::move(shape)) {
   for (Field field : {Field::node_n, Field::node_mean, Field::node_sd, Field::node_lower, Field::node_upper})
     add(members_, field, ScalarType::float64, {"base_node"}, {nodes});
   if (shape_.regime == Regime::regression) {
-    add(members_, Field::residuals, ScalarType::float64, {"truth", "subgroup", "sum"}, {truths, subgroups, 7});
+    add(members_, Field::residuals, ScalarType::float64, {"truth", "subgroup", "residual_sum"},
+        {truths, subgroups, 7});
   } else {
     for (Field field : {Field::hard_counts, Field::soft_sums, Field::soft_squares})
       add(members_, field, ScalarType::float64, {"truth", "subgroup", "true_class", "class"},
           {truths, subgroups, classes, classes});
-    add(members_, Field::log_loss, ScalarType::float64, {"truth", "subgroup", "sum"}, {truths, subgroups, 2});
+    add(members_, Field::log_loss, ScalarType::float64, {"truth", "subgroup", "log_loss_sum"},
+        {truths, subgroups, 2});
   }
   compound_bytes_ = bytes_;
 
   if (shape_.histograms && shape_.regime != Regime::regression)
-    add(arrays_, Field::histogram, ScalarType::float64, {"truth", "subgroup", "true_class", "bin", "sum"},
+    add(arrays_, Field::histogram, ScalarType::float64, {"truth", "subgroup", "true_class", "bin", "bin_sum"},
         {truths, subgroups, classes, histogram_bins, 2});
   if (shape_.trace_iterations > 0)
     add(arrays_, Field::trace, ScalarType::float64, {"iteration", "trace"},
@@ -106,8 +138,8 @@ CellRecord::CellRecord(const RecordLayout& layout) : layout_(&layout), bytes_(la
 CellRecord::CellRecord(const RecordLayout& layout, std::vector<std::byte> bytes)
     : layout_(&layout), bytes_(std::move(bytes)) {
   if (bytes_.size() != layout.bytes())
-    throw InternalError("a cell's record has " + std::to_string(bytes_.size()) + " bytes where the layout has " +
-                        std::to_string(layout.bytes()));
+    throw InternalError("a cell's record has " + std::to_string(bytes_.size()) +
+                        " bytes where the layout has " + std::to_string(layout.bytes()));
 }
 
 void CellRecord::set_outcome(Outcome outcome, NsfReason reason) {

@@ -1,6 +1,7 @@
 #pragma once
-// The store: one HDF5 file per experiment, allocated in full before the first trial, in which afterwards only raw data
-// changes (docs/store.md; docs/architecture.md, decisions 4 and 5). HDF5 itself stays behind this header.
+// The store: one HDF5 file per experiment, allocated in full before the first trial, in which afterwards only
+// raw data changes (docs/store.md; docs/architecture.md, decisions 4 and 5). HDF5 itself stays behind this
+// header.
 
 #include <cstdint>
 #include <memory>
@@ -35,24 +36,24 @@ struct Header {
   std::uint64_t seed = 0;
   std::uint32_t n_trials = 0;
   std::vector<double> data_fracs;
-  std::vector<std::uint64_t> rows;           ///< n at each fraction
-  std::uint64_t total_rows = 0;              ///< of the table (or of its training part)
-  std::string config;                        ///< the config's text, --set applied
-  std::string identity;                      ///< JSON object: identity key -> value
-  std::string numerics;                      ///< JSON object: what numbers may depend on besides
+  std::vector<std::uint64_t> rows;  ///< n at each fraction
+  std::uint64_t total_rows = 0;     ///< of the table (or of its training part)
+  std::string config;               ///< the config's text, --set applied
+  std::string identity;             ///< JSON object: identity key -> value
+  std::string numerics;             ///< JSON object: what numbers may depend on besides
   std::vector<ConstraintHeader> constraints;
   std::vector<ModelHeader> models;
-  std::vector<Pack> packs;                   ///< in the order in which they are handed out
-  std::string version;                       ///< of the program that created the store
+  std::vector<Pack> packs;  ///< in the order in which they are handed out
+  std::string version;      ///< of the program that created the store
   bool operator==(const Header&) const = default;
 };
 
-/// The only writer of a store. Every method throws IncompleteError where the disk or file system fails, and after the
-/// first failure refuses to write again.
+/// The only writer of a store. Every method throws IncompleteError where the disk or file system fails, and
+/// after the first failure refuses to write again.
 class Writer {
  public:
-  /// Makes the file under a temporary name, allocates every byte, syncs it and renames it into place. InputError if
-  /// something of that name exists.
+  /// Makes the file under a temporary name, allocates every byte, syncs it and renames it into place.
+  /// InputError if something of that name exists.
   static Writer create(const std::string& path, const Header& header);
   /// Opens an existing store to go on with it.
   static Writer open(const std::string& path);
@@ -93,7 +94,8 @@ class Reader {
   std::vector<CellState> states(std::uint32_t model) const;
   std::vector<RunInfo> runs(std::uint32_t model) const;
   CellRecord record(CellKey key) const;
-  /// Compounds only (no arrays) of consecutive cells of one model, row-major over (fraction, trial): layout.compound_bytes() each.
+  /// Compounds only (no arrays) of consecutive cells of one model, row-major over (fraction, trial):
+  /// layout.compound_bytes() each.
   std::vector<std::byte> compounds(std::uint32_t model, std::uint64_t first, std::uint64_t count) const;
   /// One array (histogram, trace, parameters) of one cell.
   std::vector<double> array(CellKey key, Field field) const;
@@ -103,8 +105,9 @@ class Reader {
   std::unique_ptr<Impl> impl_;
 };
 
-/// SHA-256, as hex, of what is promised to be equal on any number of ranks: per model, by name, fraction value and trial,
-/// the state and, of DONE cells, the record with its arrays. Cells that are not DONE count with their state only.
+/// SHA-256, as hex, of what is promised to be equal on any number of ranks: per model, by name, fraction
+/// value and trial, the state and, of DONE cells, the record with its arrays. Cells that are not DONE count
+/// with their state only.
 std::string digest(const std::string& path);
 
 /// Bytes that a store of this header takes.

@@ -1,0 +1,208 @@
+#include "store/file.h"
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+#include <climits>
+#include <spdlog/spdlog.h>
+
+#include "core/error.h"
+
+namespace seldon::store {
+namespace {
+
+std::string advice(int error) {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+      return "make room there and run the same command again";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return "the folder and the store must be writable: choose another place with --store";
+    default:
+      return "mend the file system and run the same command again";
+  }
+}
+
+[[noreturn]] void fail(const std::string& doing, const std::string& path, int error) {
+  const std::string what =
+      doing + " '" + path + "' failed: " + std::generic_category().message(error) + "; " + advice(error);
+  throw IncompleteError(what);
+}
+
+/// Repeats a call that a signal has interrupted.
+template <class Call>
+auto retried(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+void require_folder(const std::string& path) {
+  const auto folder = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (!folder.empty() && !std::filesystem::is_directory(folder, error) && error.value() != EACCES)
+    throw InputError("there is no folder '" + folder.string() + "' for the store '" + path +
+                     "'; make it first");
+}
+
+}  // namespace
+
+File File::open(const std::string& path, Mode mode) {
+  const int flags = O_CLOEXEC | (mode == Mode::read ? O_RDONLY : O_RDWR);
+  const int descriptor = retried([&] { return ::open(path.c_str(), flags); });
+  if (descriptor < 0) {
+    if (errno == ENOENT || errno == ENOTDIR) throw InputError("there is no store '" + path + "'");
+    if (errno == EISDIR) throw InputError("'" + path + "' is a folder, not a store");
+    fail("opening", path, errno);
+  }
+  File file(path, descriptor);
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) fail("looking at", path, errno);
+  if (!S_ISREG(status.st_mode)) throw InputError("'" + path + "' is not a store: it is no ordinary file");
+  return file;
+}
+
+File File::create(const std::string& path) {
+  require_folder(path);
+  const int flags = O_CLOEXEC | O_RDWR | O_CREAT | O_EXCL;
+  const int descriptor = retried([&] { return ::open(path.c_str(), flags, 0666); });
+  if (descriptor < 0) fail("making", path, errno);
+  return {path, descriptor};
+}
+
+File::File(File&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+File& File::operator=(File&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+File::~File() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+std::uint64_t File::size() const {
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0) fail("looking at", path_, errno);
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+void File::read(std::uint64_t offset, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const auto count =
+        retried([&] { return ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(offset)); });
+    if (count < 0) fail("reading", path_, errno);
+    if (count == 0)
+      throw InputError("the store '" + path_ + "' is cut short: it ends before byte " +
+                       std::to_string(offset + out.size()) + "; copy it again from where it was written");
+    offset += static_cast<std::uint64_t>(count);
+    out = out.subspan(static_cast<std::size_t>(count));
+  }
+}
+
+void File::write(std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const auto count = retried(
+        [&] { return ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+    if (count < 0) fail("writing", path_, errno);
+    if (count == 0) fail("writing", path_, EIO);
+    offset += static_cast<std::uint64_t>(count);
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+}
+
+void File::allocate() {
+  int error = 0;
+  do error = ::posix_fallocate(descriptor_, 0, static_cast<off_t>(size()));
+  while (error == EINTR);
+  if (error != 0) fail("taking " + std::to_string(size()) + " bytes for", path_, error);
+}
+
+void File::sync() const {
+  if (retried([&] { return ::fsync(descriptor_); }) != 0) fail("syncing", path_, errno);
+}
+
+void sync_folder(const std::string& path) {
+  auto folder = std::filesystem::path(path).parent_path().string();
+  if (folder.empty()) folder = ".";
+  const int descriptor = retried([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  if (descriptor < 0) fail("opening", folder, errno);
+  const int result = retried([&] { return ::fsync(descriptor); });
+  const int error = errno;
+  ::close(descriptor);
+  if (result != 0 && error != EINVAL)
+    fail("syncing", folder, error);  // EINVAL: folders cannot be synced here
+}
+
+void rename_new(const std::string& from, const std::string& to) {
+  int result = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
+  if (result != 0 &&
+      (errno == EINVAL || errno == ENOSYS)) {  // NFS does not know the flag, but has hard links
+    result = ::link(from.c_str(), to.c_str());
+    if (result == 0) result = ::unlink(from.c_str());
+  }
+  if (result == 0) return;
+  if (errno == EEXIST) throw InputError("'" + to + "' exists already; choose another name for the store");
+  fail("naming", to, errno);
+}
+
+std::string host_name() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown-host";
+  return name.data();
+}
+
+LockFile::LockFile(const std::string& path) : path_(path + ".lock") {
+  require_folder(path_);
+  while (true) {
+    descriptor_ = retried([&] { return ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666); });
+    if (descriptor_ < 0) fail("making", path_, errno);
+    if (retried([&] { return ::flock(descriptor_, LOCK_EX | LOCK_NB); }) != 0) {
+      const int error = errno;
+      std::array<char, 256> holder{};
+      const auto length = ::pread(descriptor_, holder.data(), holder.size(), 0);
+      ::close(std::exchange(descriptor_, -1));
+      if (error == EWOULDBLOCK)
+        throw IncompleteError("the store '" + path + "' is being written by " +
+                              (length > 0 ? std::string(holder.data(), static_cast<std::size_t>(length))
+                                          : std::string("another process")) +
+                              "; wait until it ends, or stop it");
+      if (error != ENOLCK && error != ENOSYS && error != EOPNOTSUPP) fail("locking", path_, error);
+      spdlog::warn("the file system of '{}' has no locks: make sure that no other run writes this store",
+                   path);
+      return;
+    }
+    // Whoever held the lock before may have removed the name since we opened it; then this lock keeps nobody
+    // out.
+    struct stat ours {
+    }, named{};
+    if (::fstat(descriptor_, &ours) == 0 && ::stat(path_.c_str(), &named) == 0 &&
+        ours.st_ino == named.st_ino && ours.st_dev == named.st_dev)
+      break;
+    ::close(std::exchange(descriptor_, -1));
+  }
+  const std::string holder = host_name() + ", process " + std::to_string(::getpid());
+  if (::ftruncate(descriptor_, 0) != 0 ||
+      ::pwrite(descriptor_, holder.data(), holder.size(), 0) != static_cast<ssize_t>(holder.size()))
+    spdlog::debug("the holder's name could not be written to '{}'", path_);
+}
+
+LockFile::~LockFile() {
+  if (descriptor_ < 0) return;
+  ::unlink(path_.c_str());
+  ::close(descriptor_);
+}
+
+}  // namespace seldon::store

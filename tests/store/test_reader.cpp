@@ -1,0 +1,114 @@
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "store/store.h"
+#include "tests/store/example.h"
+
+namespace seldon::store {
+namespace {
+
+TEST(Reader, FindsWhatTheWriterWrote) {
+  const example::Folder folder;
+  const Header header = example::header();
+  Writer writer = Writer::create(folder.file(), header);
+  const Reader reader(folder.file());
+  EXPECT_EQ(reader.header(), header);
+  const CellKey key{0, 0, 1, 2};
+  const CellReport report = example::report(writer, key);
+  writer.write(report);  // the reader was open before: what it reads is fresh
+
+  const CellRecord record = reader.record(key);
+  EXPECT_EQ(std::vector(record.bytes().begin(), record.bytes().end()), report.record);
+  EXPECT_TRUE(record.intact("qsa", header.data_fracs[1], 2));
+  EXPECT_FALSE(record.intact("qsa", header.data_fracs[1], 3));
+  const std::size_t row = 1 * 4 + 2;
+  EXPECT_EQ(reader.states(0)[row], CellState::done);
+  EXPECT_EQ(std::ranges::count(reader.states(0), CellState::pending), 11);
+  EXPECT_EQ(std::ranges::count(reader.states(1), CellState::pending), 12);
+  EXPECT_EQ(reader.runs(0)[row].host, "node1");
+  EXPECT_EQ(reader.runs(0)[row].rank, 3);
+  for (Field field : {Field::histogram, Field::trace, Field::parameters}) {
+    const auto expected = record.doubles(field);
+    EXPECT_EQ(reader.array(key, field), std::vector(expected.begin(), expected.end()));
+  }
+  EXPECT_THROW(reader.array({0, 1, 0, 0}, Field::histogram), InternalError);
+  EXPECT_THROW(reader.record({0, 0, 3, 0}), InternalError);
+  EXPECT_THROW(reader.record({0, 2, 0, 0}), std::exception);
+}
+
+TEST(Reader, GivesCompoundsInBlocks) {
+  const example::Folder folder;
+  const Header header = example::header();
+  Writer writer = Writer::create(folder.file(), header);
+  for (CellKey key : example::all_cells(header)) writer.write(example::report(writer, key));
+  const Reader reader(folder.file());
+  for (std::uint32_t model : {0U, 1U}) {
+    const std::size_t bytes = reader.layout(model).compound_bytes();
+    const auto block = reader.compounds(model, 3, 6);
+    ASSERT_EQ(block.size(), 6 * bytes);
+    for (std::uint32_t i = 0; i < 6; ++i) {
+      const CellRecord record = reader.record({0, model, (3 + i) / 4, (3 + i) % 4});
+      EXPECT_TRUE(
+          std::equal(block.begin() + i * bytes, block.begin() + (i + 1) * bytes, record.bytes().begin()));
+    }
+    EXPECT_EQ(reader.compounds(model, 12, 0).size(), 0U);
+    EXPECT_THROW(reader.compounds(model, 12, 1), InternalError);
+    EXPECT_THROW(reader.compounds(model, 0, ~std::uint64_t{0}), InternalError);
+  }
+}
+
+TEST(Reader, FindsNaNWhereNothingIsRecorded) {
+  const example::Folder folder;
+  { Writer::create(folder.file(), example::header()); }
+  const Reader reader(folder.file());
+  for (CellKey key : example::all_cells(reader.header())) {
+    const CellRecord record = reader.record(key);
+    EXPECT_EQ(record.outcome(), Outcome::none);
+    for (const auto* list : {&record.layout().members(), &record.layout().arrays()})
+      for (const auto& member : *list) {
+        if (member.type != ScalarType::float64) continue;
+        EXPECT_TRUE(
+            std::ranges::all_of(record.doubles(member.field), [](double x) { return std::isnan(x); }));
+      }
+  }
+  EXPECT_EQ(reader.runs(1)[11].rank, -1);
+  EXPECT_EQ(reader.runs(1)[11].attempt, 0U);
+}
+
+TEST(Reader, SeesOnlyWholeRecordsBesideAWriter) {
+  const example::Folder folder;
+  const Header header = example::header(4, 200);
+  Writer writer = Writer::create(folder.file(), header);
+  std::atomic<bool> ended = false;
+  std::thread writing([&] {
+    for (CellKey key : example::all_cells(header)) writer.write(example::report(writer, key));
+    ended = true;
+  });
+  const Reader reader(folder.file());
+  std::size_t looked = 0, looks_beside = 0;
+  bool last = false;
+  while (!last) {
+    last = ended;
+    for (std::uint32_t model : {0U, 1U}) {
+      const auto states = reader.states(model);
+      for (std::uint32_t row = 0; row < states.size(); row += 7) {
+        if (states[row] != CellState::done) continue;
+        const CellKey key{0, model, row / header.n_trials, row % header.n_trials};
+        const CellRecord record = reader.record(key);
+        ASSERT_TRUE(record.intact(header.models[model].name, header.data_fracs[key.fraction], key.trial));
+        ++looked;
+      }
+    }
+    looks_beside += !last;
+  }
+  writing.join();
+  EXPECT_GT(looked, 0U);
+  EXPECT_GT(looks_beside, 0U);
+}
+
+}  // namespace
+}  // namespace seldon::store

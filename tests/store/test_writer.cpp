@@ -1,0 +1,319 @@
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "store/schema.h"
+#include "store/store.h"
+#include "tests/store/example.h"
+
+namespace seldon::store {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::ThrowsMessage;
+
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    names.push_back(entry.path().filename());
+  return names;
+}
+
+TEST(Writer, GoesOnWithAStore) {
+  const example::Folder folder;
+  const Header header = example::header();
+  const CellKey done{0, 1, 2, 3}, leased{0, 0, 0, 0};
+  {
+    Writer writer = Writer::create(folder.file(), header);
+    EXPECT_EQ(writer.header(), header);
+    writer.write(example::report(writer, done));
+    writer.set_states(std::span(&leased, 1), CellState::leased, 2);
+    writer.sync();
+  }
+  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("store.h5"));
+  Writer writer = Writer::open(folder.file());
+  EXPECT_EQ(writer.header(), header);
+  EXPECT_EQ(writer.state(done), CellState::done);
+  EXPECT_EQ(writer.state(leased), CellState::leased);
+  EXPECT_EQ(writer.state({0, 0, 0, 1}), CellState::pending);
+  EXPECT_EQ(Reader(folder.file()).runs(0)[0].attempt, 2U);
+  EXPECT_THROW(writer.state({0, 0, 3, 0}), InternalError);
+  EXPECT_THROW(writer.state({0, 9, 0, 0}), InternalError);
+}
+
+TEST(Writer, TakesTheWholeSpaceAtOnce) {
+  const example::Folder folder;
+  const Header header = example::header(3, 100);
+  Writer writer = Writer::create(folder.file(), header);
+  struct stat status {};
+  ASSERT_EQ(::stat(folder.file().c_str(), &status), 0);
+  EXPECT_GE(status.st_blocks * 512, status.st_size);
+  EXPECT_EQ(static_cast<std::uint64_t>(status.st_size), size_on_disk(header));
+  for (CellKey key : example::all_cells(header)) writer.write(example::report(writer, key));
+  ASSERT_EQ(::stat(folder.file().c_str(), &status), 0);
+  EXPECT_EQ(static_cast<std::uint64_t>(status.st_size), size_on_disk(header));
+}
+
+TEST(Writer, SizeOnDiskNeedsNoSpace) {
+  Header header = example::header(15, 4'000'000);
+  const RecordLayout full(header.models[0].shape), plain(header.models[1].shape);
+  const std::uint64_t data = std::uint64_t{15} * 4'000'000 * (full.bytes() + plain.bytes() + 2 * (312 + 1));
+  EXPECT_GE(size_on_disk(header), data);
+  EXPECT_LE(size_on_disk(header), data + 100'000);
+}
+
+TEST(Writer, CountsAttemptsAndMessagesOfFailures) {
+  const example::Folder folder;
+  Writer writer = Writer::create(folder.file(), example::header());
+  const Reader reader(folder.file());
+  const CellKey key{0, 0, 0, 1};
+  CellReport failed{.key = key, .state = CellState::failed, .record = {}, .run = {}};
+  failed.run.attempt = 1;
+  failed.run.message = "the table has no rows";
+  writer.write(failed);
+  EXPECT_EQ(writer.state(key), CellState::failed);
+  EXPECT_EQ(reader.runs(0)[1].message, "the table has no rows");
+  writer.set_states(std::span(&key, 1), CellState::leased, 2);
+  EXPECT_EQ(reader.states(0)[1], CellState::leased);
+  EXPECT_EQ(reader.runs(0)[1].attempt, 2U);
+  EXPECT_EQ(reader.runs(0)[1].message, "");
+  writer.write(failed);
+  writer.write(example::report(writer, key));  // from FAILED to DONE, without a lease between
+  EXPECT_EQ(reader.states(0)[1], CellState::done);
+  EXPECT_EQ(reader.runs(0)[1].message, "");
+}
+
+TEST(Writer, SetsTheStatesOfAPack) {
+  const example::Folder folder;
+  const Header header = example::header();
+  Writer writer = Writer::create(folder.file(), header);
+  const std::vector<CellKey> pack = {{0, 1, 1, 1}, {0, 1, 1, 2}, {0, 1, 1, 3}};
+  for (CellState state :
+       {CellState::leased, CellState::lost, CellState::leased, CellState::preempted, CellState::pending}) {
+    writer.set_states(pack, state, 4);
+    std::vector<CellState> expected(12, CellState::pending);
+    std::fill_n(expected.begin() + 5, 3, state);
+    EXPECT_EQ(Reader(folder.file()).states(1), expected);
+    EXPECT_EQ(writer.state(pack[2]), state);
+  }
+  const auto runs = Reader(folder.file()).runs(1);
+  for (std::size_t row = 0; row < runs.size(); ++row)
+    EXPECT_EQ(runs[row].attempt, row >= 5 && row < 8 ? 4U : 0U);
+}
+
+TEST(Writer, KeepsTheFirstRecordOfACell) {
+  const example::Folder folder;
+  Writer writer = Writer::create(folder.file(), example::header());
+  const CellKey key{0, 0, 2, 3};
+  CellReport first = example::report(writer, key);
+  writer.write(first);
+  CellReport again = first;
+  again.run.attempt = 9;
+  writer.write(again);  // equal: ignored
+  EXPECT_EQ(Reader(folder.file()).runs(0)[11].attempt, 1U);
+  EXPECT_THAT([&] { writer.write(example::report(writer, key, 1)); },
+              ThrowsMessage<InternalError>(HasSubstr("computed twice with different results (model 'qsa'")));
+  CellReport failed{.key = key, .state = CellState::failed, .record = {}, .run = {}};
+  writer.write(failed);  // a late failure of another attempt takes nothing away
+  EXPECT_EQ(writer.state(key), CellState::done);
+  EXPECT_THROW(writer.set_states(std::span(&key, 1), CellState::leased, 2), InternalError);
+  const Reader reader(folder.file());
+  EXPECT_EQ(reader.states(0)[11], CellState::done);
+  EXPECT_TRUE(std::ranges::equal(reader.record(key).bytes(), first.record));
+}
+
+TEST(Writer, RefusesReportsThatMakeNoSense) {
+  const example::Folder folder;
+  Writer writer = Writer::create(folder.file(), example::header());
+  const std::string before = digest(folder.file());
+  const CellReport good = example::report(writer, {0, 0, 0, 0});
+  const auto refuses = [&](auto spoil) {
+    CellReport report = good;
+    spoil(report);
+    EXPECT_THROW(writer.write(report), InternalError);
+  };
+  refuses([](CellReport& r) { r.key.trial = 1; });  // sealed for another cell
+  refuses([](CellReport& r) { r.record[100] ^= std::byte{1}; });
+  refuses([](CellReport& r) { r.record.pop_back(); });
+  refuses([](CellReport& r) { r.record.clear(); });
+  refuses([](CellReport& r) { r.state = CellState::failed; });  // with a record
+  refuses([](CellReport& r) { r.state = CellState::leased; });
+  refuses([](CellReport& r) { r.key.fraction = 3; });
+  const CellKey key{0, 0, 0, 0};
+  EXPECT_THROW(writer.set_states(std::span(&key, 1), CellState::done, 1), InternalError);
+  EXPECT_EQ(digest(folder.file()), before);
+  writer.write(good);  // none of these was a failure of the disk
+}
+
+TEST(Writer, NeverReplacesAFile) {
+  const example::Folder folder;
+  std::ofstream(folder.file()) << "precious";
+  EXPECT_THAT([&] { Writer::create(folder.file(), example::header()); },
+              ThrowsMessage<InputError>(HasSubstr("exists already")));
+  std::string text;
+  std::ifstream(folder.file()) >> text;
+  EXPECT_EQ(text, "precious");
+  std::filesystem::create_symlink(folder.file("nowhere"), folder.file("link"));
+  EXPECT_THAT(names_in(folder.path()), testing::UnorderedElementsAre("store.h5", "link"));
+}
+
+TEST(Writer, IsTheOnlyOne) {
+  const example::Folder folder;
+  {
+    Writer first = Writer::create(folder.file(), example::header());
+    EXPECT_THAT([&] { Writer::open(folder.file()); },
+                ThrowsMessage<IncompleteError>(HasSubstr("is being written by")));
+    std::filesystem::create_symlink(folder.file(), folder.file("link.h5"));
+    EXPECT_THROW(Writer::open(folder.file("link.h5")), IncompleteError);
+  }
+  EXPECT_NO_THROW(Writer::open(folder.file()));
+}
+
+TEST(Writer, RefusesWhatIsNoStoreAndLeavesNothingBehind) {
+  const example::Folder folder;
+  EXPECT_THROW(Writer::open(folder.file()), InputError);
+  EXPECT_THROW(Writer::create(folder.file("none/store.h5"), example::header()), InputError);
+  Header bad = example::header();
+  bad.models[0].name = "a/b";
+  EXPECT_THROW(Writer::create(folder.file(), bad), InputError);
+  EXPECT_THAT(names_in(folder.path()), IsEmpty());
+  std::ofstream(folder.file()) << "text";
+  EXPECT_THROW(Writer::open(folder.file()), InputError);
+  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("store.h5"));
+}
+
+/// The file size limit makes the kernel refuse writes beyond it, as a full disk would.
+class SizeLimit {
+ public:
+  explicit SizeLimit(rlim_t bytes) {
+    old_handler_ = std::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &old_limit_);
+    const rlimit limit{bytes, old_limit_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  SizeLimit(const SizeLimit&) = delete;
+  SizeLimit& operator=(const SizeLimit&) = delete;
+  ~SizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &old_limit_);
+    std::signal(SIGXFSZ, old_handler_);
+  }
+
+ private:
+  void (*old_handler_)(int);
+  rlimit old_limit_{};
+};
+
+TEST(Writer, WritesNothingMoreAfterAFailure) {
+  const example::Folder folder;
+  const Header header = example::header();
+  Writer writer = Writer::create(folder.file(), header);
+  const CellKey kept{0, 0, 0, 0}, hit{0, 1, 2, 2}, other{0, 0, 0, 1};
+  writer.write(example::report(writer, kept));
+  const std::string before = digest(folder.file());
+  {
+    // The limit ends within the row of `hit`: a short write comes first, then the error.
+    const Schema schema = read_schema(folder.file());
+    const Place& cells = schema.places[hit.model].cells;
+    const SizeLimit limit(cells.offset + schema.row(hit) * cells.row_bytes + 100);
+    EXPECT_THAT([&] { writer.write(example::report(writer, hit)); },
+                ThrowsMessage<IncompleteError>(testing::AllOf(HasSubstr("writing"), HasSubstr(folder.file()),
+                                                              HasSubstr("run the same command again"))));
+  }
+  EXPECT_THAT([&] { writer.write(example::report(writer, other)); },
+              ThrowsMessage<IncompleteError>(HasSubstr("no more records after a failed write")));
+  EXPECT_THROW(writer.set_states(std::span(&other, 1), CellState::leased, 1), IncompleteError);
+  EXPECT_THROW(writer.sync(), IncompleteError);
+  EXPECT_EQ(digest(folder.file()), before);  // the torn record's state was never set
+  { const Writer gone = std::move(writer); }
+  Writer next = Writer::open(folder.file());  // and the next run goes on
+  EXPECT_EQ(next.state(kept), CellState::done);
+  EXPECT_EQ(next.state(hit), CellState::pending);
+  next.write(example::report(next, hit));
+  EXPECT_EQ(next.state(hit), CellState::done);
+}
+
+TEST(Writer, LosesRecordsThatAPowerCutHasTorn) {
+  const example::Folder folder;
+  const Header header = example::header();
+  const CellKey whole{0, 0, 1, 0}, torn{0, 0, 1, 1};
+  {
+    Writer writer = Writer::create(folder.file(), header);
+    for (CellKey key : {whole, torn}) writer.write(example::report(writer, key));
+  }
+  {
+    const Schema schema = read_schema(folder.file());
+    File file = File::open(folder.file(), File::Mode::read_write);
+    const Place& histogram = schema.places[0].arrays[0];
+    const std::vector<std::byte> zeros(512);
+    file.write(histogram.offset + schema.row(torn) * histogram.row_bytes, zeros);
+  }
+  Writer writer = Writer::open(folder.file());
+  EXPECT_EQ(writer.state(whole), CellState::done);
+  EXPECT_EQ(writer.state(torn), CellState::lost);
+  EXPECT_EQ(Reader(folder.file()).states(0)[5], CellState::lost);
+  writer.write(example::report(writer, torn));
+  EXPECT_EQ(writer.state(torn), CellState::done);
+}
+
+TEST(Writer, SaysThatAFolderIsReadOnly) {
+  const example::Folder folder;
+  ASSERT_EQ(::chmod(folder.path().c_str(), 0555), 0);
+  const uid_t user = ::geteuid();
+  constexpr uid_t nobody = 65534;
+  if (user == 0) {  // root may write anywhere
+    ASSERT_EQ(::seteuid(nobody), 0);
+  }
+  EXPECT_THAT([&] { Writer::create(folder.file(), example::header()); },
+              ThrowsMessage<IncompleteError>(
+                  testing::AllOf(HasSubstr("Permission denied"), HasSubstr("choose another place"))));
+  ASSERT_EQ(::seteuid(user), 0);
+  ::chmod(folder.path().c_str(), 0755);
+  EXPECT_THAT(names_in(folder.path()), IsEmpty());
+}
+
+/// A file system of 8 MB, if we may mount one.
+class SmallDisk {
+ public:
+  SmallDisk() { mounted_ = ::mount("none", folder_.path().c_str(), "tmpfs", 0, "size=8m") == 0; }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  ~SmallDisk() {
+    if (mounted_) ::umount(folder_.path().c_str());
+  }
+  bool mounted() const { return mounted_; }
+  const example::Folder& folder() const { return folder_; }
+
+ private:
+  example::Folder folder_;
+  bool mounted_ = false;
+};
+
+TEST(Writer, DoesNotStartWhatADiskCannotHold) {
+  const SmallDisk disk;
+  if (!disk.mounted()) GTEST_SKIP() << "mounting a small file system needs root";
+  const Header large = example::header(3, 500), small = example::header();
+  ASSERT_GT(size_on_disk(large), 8U << 20);
+  EXPECT_THAT([&] { Writer::create(disk.folder().file(), large); },
+              ThrowsMessage<IncompleteError>(
+                  testing::AllOf(HasSubstr("No space left on device"), HasSubstr("make room"))));
+  EXPECT_THAT(names_in(disk.folder().path()), IsEmpty());
+
+  // A store that has its space is not harmed by others who fill the disk.
+  Writer writer = Writer::create(disk.folder().file(), small);
+  std::ofstream filler(disk.folder().file("filler"));
+  while (filler << std::string(1 << 16, 'x') << std::flush) continue;
+  for (CellKey key : example::all_cells(small)) writer.write(example::report(writer, key));
+  writer.sync();
+  EXPECT_EQ(std::ranges::count(Reader(disk.folder().file()).states(0), CellState::done), 12);
+}
+
+}  // namespace
+}  // namespace seldon::store
