@@ -33,7 +33,7 @@ Orchestrator::Orchestrator(Plan plan, Supply supply, Limits limits, Transport& t
       now_(clock_()),
       started_(now_),
       losses_checked_(now_),
-      last_usable_(now_) {
+      last_suspended_(now_) {
   if (plan.costs.size() != plan.packs.size()) throw InternalError("the plan has not one cost for each pack");
   for (std::string& model : plan.models) models_.push_back({std::move(model)});
 
@@ -90,7 +90,6 @@ bool Orchestrator::turn() {
   busy |= check_losses();
   busy |= check_deadlines();
   hand_out();
-  if (usable() > 0) last_usable_ = now_;
   return busy;
 }
 
@@ -107,7 +106,7 @@ void Orchestrator::stop() {
 bool Orchestrator::finished() const {
   if (packs_left_ == 0 || stopping_) return true;
   // A suspended worker may come back; wait for it as long as for a heartbeat.
-  return usable() == 0 && (in(Phase::suspended) == 0 || now_ - last_usable_ > limits_.lease_seconds);
+  return usable() == 0 && (in(Phase::suspended) == 0 || now_ - last_suspended_ > limits_.lease_seconds);
 }
 
 Snapshot Orchestrator::snapshot() const {
@@ -345,7 +344,8 @@ void Orchestrator::lose(Peer peer, Phase phase, const std::string& why) {
   const bool held_pack = worker(peer).phase == Phase::busy;
   const bool shares_no_data = phase == Phase::gone || worker(peer).phase == Phase::starting;
   enter(peer, phase);
-  if (!why.empty()) spdlog::warn("{} {}", name(peer), why);
+  if (phase == Phase::suspended) last_suspended_ = now_;
+  spdlog::warn("{} {}", name(peer), why);
   if (shares_no_data)
     for (const Peer waiting : node_data_.leave(peer, worker(peer).node)) supply(waiting);
   if (!held_pack) return;

@@ -179,7 +179,7 @@ class Orchestrator {
       deadlines_;  // looked at again once due: a sign of life does not move its entry
   NodeData node_data_;
 
-  double now_, started_, losses_checked_, last_usable_;
+  double now_, started_, losses_checked_, last_suspended_;
   double cost_done_ = 0, cost_left_ = 0;
   std::uint64_t packs_left_ = 0, last_lease_ = 0, late_ = 0, recorded_now_ = 0;
   bool stopping_ = false;

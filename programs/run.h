@@ -1,0 +1,51 @@
+#pragma once
+// `seldon run`: where orchestrator, transport, worker and store meet. What computes comes in from outside, so
+// that tests run the same program with an engine that costs nothing.
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/pack_runner.h"
+#include "core/transport.h"
+#include "orchestrator/orchestrator.h"
+#include "store/store.h"
+
+namespace seldon::programs {
+
+/// What rank 0 knows of an experiment before anything runs.
+struct Experiment {
+  store::Header header;
+  std::vector<double> pack_costs;  ///< of header.packs, in any unit
+  SharedBytes data;
+};
+
+/// Differences of two identities, a line each (experiment/config.h has the one for configs).
+using IdentityDifference =
+    std::function<std::vector<std::string>(const std::string& store, const std::string& config)>;
+
+struct RunRequest {
+  std::string store_path;
+  std::string log_folder;       ///< empty: logs go to the terminal alone
+  std::string numerics;         ///< what numbers depend on here; a rank with other ones is taken out
+  bool mixed_hardware = false;  ///< go on with a store whose numerics differ
+  orchestrator::Limits limits;
+
+  std::function<Experiment()> prepare;  ///< called by rank 0 alone
+  IdentityDifference identity_difference;
+  std::function<std::unique_ptr<PackRunner>(const std::string& config, std::span<const std::byte> data,
+                                            int rank)>
+      make_runner;
+};
+
+/// Runs the experiment or what is missing of it: in this process alone, or, started by mpirun or srun, as one
+/// of the ranks. Returns complete or incomplete; everything else is thrown.
+ExitCode run(const RunRequest& request);
+
+/// The rank that the launcher has given this process, before MPI is asked: 0 where there is no launcher.
+int launched_rank();
+
+}  // namespace seldon::programs

@@ -1,0 +1,323 @@
+#include <optional>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "orchestrator/orchestrator.h"
+#include "tests/orchestrator/memory_sink.h"
+#include "transport/in_process.h"
+
+namespace seldon::orchestrator {
+namespace {
+
+using message::Tag;
+
+/// An orchestrator with a clock that the test turns and workers that the test speaks for.
+class OrchestratorTest : public ::testing::Test {
+ protected:
+  void start(Plan plan, int workers, Limits limits = {}) {
+    hub_ = std::make_unique<transport::InProcess>(workers + 1);
+    Supply supply;
+    supply.config = "config";
+    supply.data = SharedBytes(Bytes(3));
+    supply.node = "rank 0's node";
+    supply.version = "1";
+    orchestrator_ = std::make_unique<Orchestrator>(std::move(plan), supply, limits, hub_->end(0), sink_,
+                                                   [this] { return time_; });
+  }
+
+  /// Two packs of three cells of model 0.
+  static Plan two_packs() {
+    Plan plan;
+    plan.packs = {{0, 0, 1, 0, 3}, {0, 0, 0, 0, 3}};
+    plan.costs = {30, 3};
+    plan.models = {"qsa"};
+    return plan;
+  }
+
+  template <class Message>
+  void say(Peer worker, const Message& message) {
+    message::send(hub_->end(worker), 0, message);
+    orchestrator_->turn();
+  }
+
+  void greet(Peer worker, const std::string& node = "far", const std::string& version = "1") {
+    say(worker, message::Hello{"host", node, version, ""});
+  }
+
+  std::optional<Transport::Arrival> hear(Peer worker) { return hub_->end(worker).poll(); }
+
+  template <class Message>
+  Message expect(Peer worker) {
+    const auto arrival = hear(worker);
+    if (!arrival || arrival->tag != static_cast<int>(Message::tag)) {
+      ADD_FAILURE() << "worker " << worker << " expected tag " << static_cast<int>(Message::tag) << ", got "
+                    << (arrival ? std::to_string(arrival->tag) : "nothing");
+      return {};
+    }
+    return message::decode<Message>(arrival->bytes.view());
+  }
+
+  /// Brings a worker to the point where it has its first pack, or waits for one.
+  void make_ready(Peer worker) {
+    greet(worker, "node " + std::to_string(worker));
+    EXPECT_TRUE(expect<message::Setup>(worker).share);
+    EXPECT_EQ(hear(worker)->tag, static_cast<int>(Tag::data));
+    say(worker, message::Ready{});
+  }
+
+  void report(Peer worker, const message::Assign& assign, std::uint32_t slot,
+              CellState state = CellState::done) {
+    CellReport cell{assign.pack.cell(slot), state, {}, {}};
+    cell.run.attempt = assign.attempt;
+    if (state == CellState::failed) cell.run.message = "singular matrix";
+    say(worker, message::CellDone{assign.lease, std::move(cell)});
+  }
+
+  void finish(Peer worker, const message::Assign& assign) {
+    for (const std::uint32_t slot : assign.wanted) report(worker, assign, slot);
+    say(worker, message::PackDone{assign.lease, false});
+  }
+
+  double time_ = 100;
+  MemorySink sink_;
+  std::unique_ptr<transport::InProcess> hub_;
+  std::unique_ptr<Orchestrator> orchestrator_;
+};
+
+TEST_F(OrchestratorTest, HandsOutPacksInPlanOrderAndRecordsThem) {
+  start(two_packs(), 1);
+  make_ready(1);
+  const auto first = expect<message::Assign>(1);
+  EXPECT_EQ(first.pack, (Pack{0, 0, 1, 0, 3}));
+  EXPECT_EQ(first.attempt, 1u);
+  EXPECT_THAT(first.wanted, ::testing::ElementsAre(0, 1, 2));
+  EXPECT_EQ(sink_.entries[first.pack.cell(2)].state, CellState::leased);
+
+  time_ += 10;
+  finish(1, first);
+  const auto glance = orchestrator_->snapshot();
+  EXPECT_EQ(glance.done, 3u);
+  EXPECT_EQ(glance.models[0].solutions, 2u);
+  EXPECT_DOUBLE_EQ(glance.seconds_left, 1);  // cost 30 took 10 s, cost 3 is left
+
+  finish(1, expect<message::Assign>(1));
+  EXPECT_TRUE(orchestrator_->finished());
+  EXPECT_TRUE(orchestrator_->snapshot().complete());
+}
+
+TEST_F(OrchestratorTest, KeepsWhatAnEarlierRunRecorded) {
+  Plan plan = two_packs();
+  plan.start = [](CellKey key) -> CellStart {
+    if (key.fraction == 0) return {CellState::done, 1, true};
+    if (key.trial == 1) return {CellState::done, 1, false};
+    return {key.trial == 0 ? CellState::leased : CellState::preempted, 2, false};
+  };
+  for (const std::uint32_t trial : {0u, 2u}) sink_.entries[{0, 0, 1, trial}].attempt = 2;
+  start(std::move(plan), 1);
+  make_ready(1);
+  const auto assign = expect<message::Assign>(1);
+  EXPECT_EQ(assign.pack.width, 3u);  // whole, since numbers may depend on the width
+  EXPECT_THAT(assign.wanted, ::testing::ElementsAre(0, 2));
+  EXPECT_EQ(assign.attempt, 3u);
+  finish(1, assign);
+  EXPECT_TRUE(orchestrator_->finished());
+  EXPECT_EQ(orchestrator_->snapshot().models[0].solutions, 3u + 2u);
+}
+
+TEST_F(OrchestratorTest, HasNothingToDoForACompleteStore) {
+  Plan plan = two_packs();
+  plan.start = [](CellKey) { return CellStart{CellState::done, 1, false}; };
+  start(std::move(plan), 1);
+  EXPECT_TRUE(orchestrator_->finished());
+  EXPECT_TRUE(orchestrator_->snapshot().complete());
+}
+
+TEST_F(OrchestratorTest, RetriesAFailedCellTwiceAndRecordsItsNeighbours) {
+  start(two_packs(), 1);
+  make_ready(1);
+  auto assign = expect<message::Assign>(1);
+  report(1, assign, 0);
+  report(1, assign, 1, CellState::failed);
+  report(1, assign, 2);
+  say(1, message::PackDone{assign.lease, false});
+  const CellKey bad = assign.pack.cell(1);
+  EXPECT_EQ(sink_.entries[bad].state, CellState::failed);
+  EXPECT_EQ(sink_.entries[bad].message, "singular matrix");
+  EXPECT_EQ(orchestrator_->snapshot().failed, 0u);
+
+  finish(1, expect<message::Assign>(1));  // other work comes first
+  for (const std::uint32_t attempt : {2u, 3u}) {
+    assign = expect<message::Assign>(1);
+    EXPECT_EQ(assign.attempt, attempt);
+    EXPECT_EQ(assign.pack.width, 3u);
+    EXPECT_THAT(assign.wanted, ::testing::ElementsAre(1));
+    report(1, assign, 1, CellState::failed);
+    say(1, message::PackDone{assign.lease, false});
+  }
+  EXPECT_FALSE(hear(1));
+  EXPECT_TRUE(orchestrator_->finished());
+  EXPECT_FALSE(orchestrator_->snapshot().complete());
+  EXPECT_EQ(orchestrator_->snapshot().failed, 1u);
+  EXPECT_EQ(orchestrator_->snapshot().done, 5u);
+}
+
+TEST_F(OrchestratorTest, GoesOnWithTriesThatAnEarlierRunLeft) {
+  Plan plan = two_packs();
+  plan.start = [](CellKey key) -> CellStart {
+    if (key.fraction == 1 && key.trial == 0) return {CellState::failed, 2, false};
+    if (key.fraction == 1 && key.trial == 1) return {CellState::failed, 3, false};
+    return {CellState::done, 1, false};
+  };
+  sink_.entries[{0, 0, 1, 0}] = {CellState::failed, 2};
+  start(std::move(plan), 1);
+  EXPECT_EQ(orchestrator_->snapshot().failed, 1u);
+  make_ready(1);
+  const auto assign = expect<message::Assign>(1);
+  EXPECT_THAT(assign.wanted, ::testing::ElementsAre(0));
+  report(1, assign, 0, CellState::failed);
+  say(1, message::PackDone{assign.lease, false});
+  EXPECT_TRUE(orchestrator_->finished());
+  EXPECT_EQ(orchestrator_->snapshot().failed, 2u);
+}
+
+TEST_F(OrchestratorTest, TreatsASilentCellOfAFinishedPackAsFailed) {
+  start(two_packs(), 1);
+  make_ready(1);
+  const auto assign = expect<message::Assign>(1);
+  report(1, assign, 0);
+  say(1, message::PackDone{assign.lease, false});
+  EXPECT_EQ(sink_.entries[assign.pack.cell(1)].state, CellState::failed);
+  EXPECT_THAT(sink_.entries[assign.pack.cell(1)].message, ::testing::HasSubstr("without a word"));
+}
+
+TEST_F(OrchestratorTest, GivesASilentWorkersPackToAnotherAndRejectsTheLateAnswer) {
+  start(two_packs(), 2);
+  make_ready(1);
+  make_ready(2);
+  const auto hung = expect<message::Assign>(1);
+  const auto other = expect<message::Assign>(2);
+  report(1, hung, 0);
+  time_ += 100;
+  say(2, message::Heartbeat{other.lease});
+  EXPECT_FALSE(hear(1));
+  time_ += 30;
+  orchestrator_->turn();
+  EXPECT_EQ(sink_.entries[hung.pack.cell(1)].state, CellState::lost);
+  EXPECT_EQ(sink_.entries[hung.pack.cell(0)].state, CellState::done);
+
+  finish(2, other);
+  const auto again = expect<message::Assign>(2);
+  EXPECT_EQ(again.pack, hung.pack);
+  EXPECT_EQ(again.attempt, 2u);
+  EXPECT_THAT(again.wanted, ::testing::ElementsAre(1, 2));
+
+  report(1, hung, 1);  // it wakes up
+  EXPECT_EQ(orchestrator_->snapshot().late, 1u);
+  EXPECT_EQ(sink_.entries[hung.pack.cell(1)].state, CellState::leased);
+  say(1, message::Heartbeat{hung.lease});
+  EXPECT_EQ(expect<message::Cancel>(1).lease, hung.lease);
+  say(1, message::PackDone{hung.lease, true});
+  EXPECT_EQ(orchestrator_->snapshot().workers, 2);
+
+  finish(2, again);
+  EXPECT_TRUE(orchestrator_->snapshot().complete());
+}
+
+TEST_F(OrchestratorTest, FailsAPackThatCostsTooManyWorkers) {
+  Plan plan;
+  plan.packs = {{0, 0, 0, 0, 2}};
+  plan.costs = {1};
+  plan.models = {"qsa"};
+  start(std::move(plan), 4);
+  for (Peer worker = 1; worker <= 4; ++worker) make_ready(worker);
+  for (Peer worker = 1; worker <= 3; ++worker) {
+    expect<message::Assign>(worker);
+    hub_->lose(worker);
+    time_ += 1;
+    orchestrator_->turn();
+  }
+  EXPECT_FALSE(hear(4));
+  EXPECT_TRUE(orchestrator_->finished());
+  EXPECT_EQ(orchestrator_->snapshot().failed, 2u);
+  EXPECT_EQ((sink_.entries[{0, 0, 0, 1}].message), "lost with 3 workers, the last on host");
+}
+
+TEST_F(OrchestratorTest, EndsIncompleteWhenNobodyIsLeft) {
+  start(two_packs(), 2);
+  greet(1);
+  say(1, message::Fault{"no memory"});
+  EXPECT_FALSE(orchestrator_->finished());
+  greet(2, "far", "another version");
+  EXPECT_TRUE(orchestrator_->finished());
+  EXPECT_FALSE(orchestrator_->snapshot().complete());
+}
+
+TEST_F(OrchestratorTest, WaitsForAHungWorkerOnceMoreBeforeItGivesUp) {
+  start(two_packs(), 1);
+  make_ready(1);
+  time_ += 130;
+  orchestrator_->turn();
+  EXPECT_FALSE(orchestrator_->finished());
+  time_ += 119;
+  orchestrator_->turn();
+  EXPECT_FALSE(orchestrator_->finished());
+  time_ += 2;
+  orchestrator_->turn();
+  EXPECT_TRUE(orchestrator_->finished());
+}
+
+TEST_F(OrchestratorTest, SendsTheDataOnceToEachNode) {
+  start(two_packs(), 3);
+  greet(1);
+  greet(2);
+  EXPECT_FALSE(expect<message::Setup>(1).place);
+  EXPECT_EQ(hear(1)->tag, static_cast<int>(Tag::data));
+  EXPECT_FALSE(hear(2));
+  const message::SharedPlace place{7, 3, 11, 3};
+  say(1, message::Placed{place, ""});
+  EXPECT_EQ(expect<message::Setup>(2).place, place);
+  greet(3);
+  EXPECT_EQ(expect<message::Setup>(3).place, place);
+  say(3, message::NeedData{"no /proc here"});
+  EXPECT_EQ(hear(3)->tag, static_cast<int>(Tag::data));
+}
+
+TEST_F(OrchestratorTest, SuppliesANodeWhoseFirstWorkerNeverStarts) {
+  start(two_packs(), 2);
+  greet(1);
+  time_ += 60;
+  greet(2);
+  time_ += 61;
+  orchestrator_->turn();
+  EXPECT_TRUE(expect<message::Setup>(2).share);
+  EXPECT_EQ(hear(2)->tag, static_cast<int>(Tag::data));
+}
+
+TEST_F(OrchestratorTest, StopsByTakingEveryPackBack) {
+  start(two_packs(), 1);
+  make_ready(1);
+  const auto assign = expect<message::Assign>(1);
+  report(1, assign, 0);
+  orchestrator_->stop();
+  EXPECT_TRUE(orchestrator_->finished());
+  EXPECT_EQ(expect<message::Cancel>(1).lease, assign.lease);
+  EXPECT_EQ(sink_.entries[assign.pack.cell(0)].state, CellState::done);
+  EXPECT_EQ(sink_.entries[assign.pack.cell(1)].state, CellState::preempted);
+  say(1, message::PackDone{assign.lease, true});
+  EXPECT_FALSE(hear(1));
+}
+
+TEST_F(OrchestratorTest, RefusesACellThatWasNotAskedFor) {
+  start(two_packs(), 1);
+  make_ready(1);
+  const auto assign = expect<message::Assign>(1);
+  report(1, assign, 0);
+  EXPECT_THROW(report(1, assign, 0), InternalError);
+  EXPECT_THROW(say(1, message::CellDone{assign.lease, {{0, 0, 1, 3}, CellState::done, {}, {}}}),
+               InternalError);
+  EXPECT_THROW(say(1, message::Assign{}), InternalError);
+}
+
+}  // namespace
+}  // namespace seldon::orchestrator
