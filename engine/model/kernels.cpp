@@ -9,6 +9,7 @@
 // One function, several instruction sets. Sanitizers and ifunc resolvers do not go together, and other
 // processors have one version only.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define SELDON_HAS_CLONES
 #define SELDON_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define SELDON_VECTOR_CLONES
@@ -165,6 +166,15 @@ double join(std::array<double, n> a) {
 }
 
 }  // namespace
+
+std::string_view kernel_level() {
+#ifdef SELDON_HAS_CLONES
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("x86-64-v4")) return "x86-64-v4";
+  if (__builtin_cpu_supports("x86-64-v3")) return "x86-64-v3";
+#endif
+  return "baseline";
+}
 
 PanelMatrix::PanelMatrix(std::size_t rows, std::size_t columns)
     : rows_(rows), columns_(columns), values_((rows + lanes - 1) / lanes * lanes * columns, 0.0) {}

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace seldon::engine {
@@ -39,6 +40,10 @@ class PanelMatrix {
   std::size_t rows_, columns_;
   std::vector<double> values_;
 };
+
+/// The instruction set that the loops run on here: "x86-64-v4", "x86-64-v3" or "baseline". Results may differ
+/// between them in the last bits.
+std::string_view kernel_level();
 
 /// p = 1 / (1 + exp(-eta)), within 2 ulp, monotone ends: p(-inf) = 0, p(inf) = 1, NaN stays NaN.
 void logistic(std::span<const double> eta, std::span<double> p);

@@ -1,0 +1,223 @@
+#include "worker/engine_runner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <set>
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+#include "core/sha256.h"
+#include "core/wire.h"
+#include "engine/model/kernels.h"
+#include "engine/network/torch_setup.h"
+#include "experiment/config.h"
+#include "worker/node_data.h"
+#include "worker/translate.h"
+
+namespace seldon::worker {
+namespace {
+
+/// Multiply-adds per second of one core, for estimates only (measured: 4.5e9 for linear models, 7e9 for the
+/// face CNN).
+constexpr double work_per_second = 5e9;
+
+using Indices = std::vector<std::vector<std::uint32_t>>;
+
+std::vector<std::byte> pack_data(const table::Frame& frame, const Indices& indices) {
+  Writer writer;
+  writer.put(indices);
+  Bytes head = writer.take();
+  head.resize((head.size() + 7) / 8 * 8);  // the frame wants to start on a multiple of eight
+  const std::uint64_t sizes[2] = {head.size(), frame.blob().size()};
+  std::vector<std::byte> data(sizeof sizes + head.size() + frame.blob().size());
+  auto at = std::ranges::copy(std::as_bytes(std::span(sizes)), data.begin()).out;
+  at = std::ranges::copy(head, at).out;
+  std::ranges::copy(frame.blob(), at);
+  return data;
+}
+
+struct Unpacked {
+  table::Frame frame;
+  Indices indices;
+};
+
+Unpacked unpack_data(std::span<const std::byte> data) {
+  Reader sizes(data);
+  const auto head = sizes.get<std::uint64_t>(), body = sizes.get<std::uint64_t>();
+  constexpr std::size_t start = 2 * sizeof(std::uint64_t);
+  if (start + head + body != data.size()) throw InternalError("the data from rank 0 have the wrong size");
+  Reader reader(data.subspan(start, head));
+  Indices indices(reader.get<std::uint64_t>());
+  for (auto& rows : indices) rows = reader.get_vector<std::uint32_t>();
+  return {table::Frame::from_blob(nullptr, data.subspan(start + head, body)), std::move(indices)};
+}
+
+/// "min(PR | [M], ...)  2 base nodes, 4 bounds" and a line per node.
+std::string tree_lines(const engine::ConstraintSpec& constraint) {
+  const engine::Constraint& tree = constraint.tree;
+  std::ostringstream out;
+  out << constraint.name << ": " << tree.canonical() << " <= 0, delta " << tree.delta() << ", "
+      << name_of(constraint.bound) << ", " << (constraint.hard ? "hard" : "soft") << " decisions; "
+      << tree.base_nodes().size() << " base nodes, " << tree.bound_count() << " one-sided bounds";
+  for (const engine::BaseNode& node : tree.base_nodes()) {
+    out << "\n  " << node.name << ":";
+    if (node.needs_lower) out << " lower with delta " << node.delta_lower;
+    if (node.needs_lower && node.needs_upper) out << ",";
+    if (node.needs_upper) out << " upper with delta " << node.delta_upper;
+  }
+  return out.str();
+}
+
+ExperimentHeader header_of(const Workspace& workspace, const std::string& numbers,
+                           const std::string& identity) {
+  const experiment::Description& description = workspace.description();
+  ExperimentHeader header;
+  header.name = description.name;
+  header.seed = description.seed;
+  header.n_trials = description.n_trials;
+  header.data_fracs = description.data_fracs;
+  header.rows = workspace.plan().rows;
+  header.total_rows = workspace.plan().total_rows;
+  header.config = experiment::canonical_toml(description);
+  header.identity = identity;
+  header.numerics = numbers;
+  header.packs = workspace.plan().packs;
+  for (const engine::ConstraintSpec& c : workspace.model(0).problem.constraints) {
+    const auto section =
+        std::ranges::find(description.constraints, c.name, &experiment::ConstraintSection::name);
+    header.constraints.push_back({c.name, section->expression.value, c.hard ? "hard" : "soft",
+                                  std::string(name_of(c.bound)), c.tree.delta()});
+  }
+  for (std::size_t i = 0; i < description.models.size(); ++i)
+    header.models.push_back(
+        {description.models[i].name, description.models[i].kind, workspace.layout(i).shape()});
+  return header;
+}
+
+experiment::PlanFacts facts_of(const Workspace& workspace) {
+  experiment::PlanFacts facts;
+  facts.cost_per_second = work_per_second;
+  std::set<std::string> used;
+  for (std::size_t i = 0; i < workspace.description().models.size(); ++i) {
+    facts.bytes_per_cell.push_back(workspace.layout(i).bytes());
+    const engine::ModelSpec& model = workspace.model(i);
+    if (!model.seldonian) continue;
+    for (const engine::ConstraintSpec& constraint : model.problem.constraints) {
+      const std::string line = "model " + model.name + ", constraint " + tree_lines(constraint);
+      facts.constraint_lines.push_back(line);
+      for (const engine::BaseNode& node : constraint.tree.base_nodes())
+        used.insert(node.groups.begin(), node.groups.end());
+    }
+  }
+  for (const engine::Group& group : workspace.dataset().groups)
+    if (used.contains(group.name))
+      facts.groups.push_back({group.name, static_cast<std::uint64_t>(std::ranges::count(group.member, 1))});
+  return facts;
+}
+
+class EngineRunner final : public PackRunner {
+ public:
+  EngineRunner(const std::string& config, std::span<const std::byte> data, int rank)
+      : rank_(rank), host_(host_name()) {
+    Unpacked unpacked = unpack_data(data);
+    workspace_ = std::make_unique<Workspace>(experiment::parse_config(config, "the config sent by rank 0"),
+                                             std::move(unpacked.frame), std::move(unpacked.indices));
+    engine::network::tune_allocator();
+    engine::network::configure_torch(static_cast<int>(workspace_->description().threads_per_worker));
+  }
+
+  void run(const Pack& pack, std::span<const std::uint32_t> wanted, Progress& progress,
+           const std::function<void(CellReport)>& report) override {
+    const engine::ModelSpec& model = workspace_->model(pack.model);
+    // Only where a result depends on the pack's width must the cells nobody asks for run again.
+    const bool whole = model.architecture && model.architecture->network;
+    std::vector<engine::TrialTask> tasks;
+    for (std::uint32_t slot = 0; slot < pack.width; ++slot)
+      if (whole || std::ranges::find(wanted, slot) != wanted.end()) {
+        const std::uint32_t trial = pack.first_trial + slot;
+        tasks.push_back({trial, workspace_->trial_rows(trial, workspace_->plan().rows[pack.fraction])});
+      }
+    const double fraction = workspace_->description().data_fracs[pack.fraction];
+    const auto iterations = workspace_->plan().schedules[pack.model][pack.fraction].iterations;
+    const double start =
+        std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    engine::run_trials(model, tasks, fraction, iterations, progress, [&](engine::TrialResult result) {
+      const std::uint32_t slot = result.trial - pack.first_trial;
+      if (std::ranges::find(wanted, slot) != wanted.end())
+        report(to_report(pack, slot, result, fraction, start));
+    });
+  }
+
+ private:
+  CellReport to_report(const Pack& pack, std::uint32_t slot, const engine::TrialResult& result,
+                       double fraction, double start) const {
+    CellReport out;
+    out.key = pack.cell(slot);
+    out.run.rank = rank_;
+    out.run.width = pack.width;
+    out.run.host = host_;
+    out.run.device = "cpu";
+    out.run.start = start;
+    out.run.seconds_selection = result.seconds_selection;
+    out.run.seconds_safety = result.seconds_safety;
+    out.run.seconds_evaluation = result.seconds_evaluation;
+    out.run.seconds_total = result.seconds_selection + result.seconds_safety + result.seconds_evaluation;
+    if (result.error) {
+      out.state = CellState::failed;
+      out.run.message = *result.error;
+      return out;
+    }
+    out.record = std::move(encode(result, workspace_->layout(pack.model), workspace_->model(pack.model).name,
+                                  fraction))
+                     .take_bytes();
+    return out;
+  }
+
+  int rank_;
+  std::string host_;
+  std::unique_ptr<Workspace> workspace_;
+};
+
+std::string hash_of(const Indices& indices) {
+  Sha256 hash;
+  for (const auto& rows : indices) hash.add(std::as_bytes(std::span(rows)));
+  return hash.hex();
+}
+
+}  // namespace
+
+Prepared prepare(const std::string& config_path, std::span<const std::string> overrides) {
+  Prepared prepared;
+  prepared.description = experiment::load_config(config_path, overrides);
+  const experiment::Description& description = prepared.description;
+  table::Frame frame = load_table(description);
+  Indices indices = load_indices(description, frame.rows());
+  prepared.data = std::make_shared<const std::vector<std::byte>>(pack_data(frame, indices));
+
+  std::map<std::string, std::string> hashes = {{"data.hash", frame.content_hash()}};
+  if (!indices.empty()) hashes["resample.indices.hash"] = hash_of(indices);
+  hashes["numerics.threads_per_worker"] = std::to_string(description.threads_per_worker);
+  const Workspace workspace(description, std::move(frame), std::move(indices));
+  prepared.header = header_of(workspace, numerics(), experiment::identity_json(description, hashes));
+  prepared.plan = workspace.plan();
+  prepared.facts = facts_of(workspace);
+  for (const Pack& pack : prepared.plan.packs)
+    prepared.pack_costs.push_back(prepared.plan.cost(pack) / work_per_second);
+  return prepared;
+}
+
+std::unique_ptr<PackRunner> make_runner(const std::string& config_text, std::span<const std::byte> data,
+                                        int rank) {
+  return std::make_unique<EngineRunner>(config_text, data, rank);
+}
+
+std::string numerics() {
+  nlohmann::json numbers;
+  numbers["processor"] = engine::kernel_level();
+  numbers["libtorch"] = engine::network::torch_numerics();
+  return numbers.dump();
+}
+
+}  // namespace seldon::worker
