@@ -279,7 +279,8 @@ class ObjectReader {
     }
     if (at_ >= text_.size() || at_ == start)
       throw InternalError("an identity is no JSON object of one level");
-    return text_.substr(start, at_ - start);
+    const std::string_view taken = text_.substr(start, at_ - start);
+    return taken.substr(0, taken.find_last_not_of(" \t\r\n") + 1);
   }
 
   std::string_view text_;

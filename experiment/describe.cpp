@@ -14,9 +14,10 @@ namespace {
 constexpr std::uint64_t small_group = 100;
 constexpr double long_loss_seconds = 600;
 
-/// Columns of text, the first flush left, the others flush right.
+/// Rows in aligned columns, the first ones flush left, the others, numbers, flush right.
 class TextTable {
  public:
+  explicit TextTable(std::size_t left) : left_(left) {}
   void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
 
   std::string str() const {
@@ -30,7 +31,7 @@ class TextTable {
       std::string line = " ";
       for (std::size_t i = 0; i < row.size(); ++i) {
         const std::string gap(widths[i] - row[i].size(), ' ');
-        line += i == 0 ? " " + row[i] + gap : "  " + gap + row[i];
+        line += (i == 0 ? " " : "  ") + (i < left_ ? row[i] + gap : gap + row[i]);
       }
       out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
     }
@@ -38,6 +39,7 @@ class TextTable {
   }
 
  private:
+  std::size_t left_;
   std::vector<std::vector<std::string>> rows_;
 };
 
@@ -64,7 +66,7 @@ std::string size(std::uint64_t bytes) {
 }
 
 std::string models_table(const Description& description, const Plan& plan, const PlanFacts& facts) {
-  TextTable table;
+  TextTable table(3);
   table.row({"model", "kind", "architecture", "packs", "cells/pack", "bytes/cell"});
   for (std::size_t m = 0; m < description.models.size(); ++m) {
     const ModelSection& model = description.models[m];
@@ -78,7 +80,7 @@ std::string models_table(const Description& description, const Plan& plan, const
 }
 
 std::string fractions_table(const Description& description, const Plan& plan) {
-  TextTable table;
+  TextTable table(1);
   std::vector<std::string> head = {"data fraction", "rows", "candidate", "safety"};
   for (const ModelSection& model : description.models) head.push_back(model.name);
   table.row(head);

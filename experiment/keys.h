@@ -99,7 +99,7 @@ void visit_description(Visitor& v, D& d) {
     v.key("header", s.header, identity, rule::any());
     v.key("delimiter", s.delimiter, identity, rule::any());
     v.key("names", s.names, identity, rule::names());
-    v.key("label", s.label, identity, rule::required_text());
+    v.key("label", s.label, identity, rule::text());
     v.key("positive", s.positive, identity, rule::text());
     v.key("numeric", s.numeric, identity, rule::names());
     v.key("categorical", s.categorical, identity, rule::names());
@@ -112,8 +112,8 @@ void visit_description(Visitor& v, D& d) {
     });
     v.key("rows", s.rows, identity, rule::between(1, most_rows));
     v.key("shuffle", s.shuffle, identity, rule::any());
-    v.key("difficulty_0", s.synthetic_difficulty_0, identity, rule::between(0, 1));
-    v.key("difficulty_1", s.synthetic_difficulty_1, identity, rule::between(0, 1));
+    v.key("difficulty_0", s.synthetic_difficulty_0, identity, rule::between(0, 100));
+    v.key("difficulty_1", s.synthetic_difficulty_1, identity, rule::between(0, 100));
   });
   v.sections("group", d.groups, [&](auto& s) {
     v.key("attribute", s.attribute, identity, rule::name());

@@ -1,0 +1,76 @@
+// describe(), the text of `seldon check`.
+
+#include <gtest/gtest.h>
+
+#include "example.h"
+#include "experiment/plan.h"
+
+namespace seldon::experiment::test {
+namespace {
+
+const std::vector<ModelWork> works = {{25, 58, 0}, {25, 1, 0}};
+
+TEST(Describe, ShowsThePlan) {
+  const Description d = parse(example);
+  const Plan plan = make_plan(d, 1000, works);
+  PlanFacts facts;
+  facts.store_bytes = 1'234'567;
+  facts.bytes_per_cell = {2408, 1016};
+  facts.constraint_lines = {"parity: 2 base nodes", "  PR | [M]: upper at delta 0.025"};
+  facts.groups = {{"M", 690}, {"F", 310}};
+  facts.cost_per_second = 1e9;
+  EXPECT_EQ(describe(d, plan, facts),
+            "Experiment loans (classification, seed 1, 1000 rows)\n"
+            "150 cells: 2 models x 3 data fractions x 25 trials, in 6 packs\n"
+            "\n"
+            "Models\n"
+            "  model      kind       architecture    packs  cells/pack  bytes/cell\n"
+            "  qsa        seldonian  logistic            3          25        2408\n"
+            "  random.v2  baseline   uniform_random      3          25        1016\n"
+            "\n"
+            "Rows, and iterations of each model\n"
+            "  data fraction  rows  candidate  safety  qsa  random.v2\n"
+            "  0.1             100         40      60  100          -\n"
+            "  0.5             500        200     300  100          -\n"
+            "  1              1000        400     600  100          -\n"
+            "\n"
+            "Constraints\n"
+            "  parity: 2 base nodes\n"
+            "    PR | [M]: upper at delta 0.025\n"
+            "\n"
+            "Store: 1235 kB (store.max_bytes: 68.7 GB)\n"
+            "Times (estimated, one worker): about 283 ms in all; the first record after 175 ms; one death "
+            "loses at most "
+            "175 ms\n"
+            "warning: group M has under 100 rows in the safety set at 1 of 3 data fractions (expected: 41 of "
+            "100); the "
+            "Student t bound is only asymptotic there\n"
+            "warning: group F has under 100 rows in the safety set at 2 of 3 data fractions (expected: 19 of "
+            "100, 93 of "
+            "500); the Student t bound is only asymptotic there\n");
+}
+
+TEST(Describe, WarnsWhereADeathLosesOverTenMinutes) {
+  const Description d = parse(example);
+  const Plan plan = make_plan(d, 1000, works);
+  PlanFacts facts;
+  // The largest pack costs 25 * 58 * 121000 = 175,450,000.
+  facts.cost_per_second = 175'450'000 / 599.0;
+  EXPECT_EQ(describe(d, plan, facts).find("warning"), std::string::npos);
+  facts.cost_per_second = 175'450'000 / 660.0;
+  const std::string text = describe(d, plan, facts);
+  EXPECT_NE(text.find("the first record after 11 min; one death loses at most 11 min\n"), std::string::npos)
+      << text;
+  EXPECT_NE(
+      text.find(
+          "warning: one death can lose 11 min of work, over 10 minutes; a smaller pack_size loses less\n"),
+      std::string::npos);
+}
+
+TEST(Describe, GivesNoTimesWithoutASpeed) {
+  const Description d = parse(example);
+  EXPECT_EQ(describe(d, make_plan(d, 1000, works), {}).find("Times"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace seldon::experiment::test
