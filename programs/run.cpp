@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unistd.h>
 #include <utility>
 
@@ -197,22 +198,18 @@ ExitCode Job::conclude() {
 ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& session) {
   transport::Mpi mpi(session);
   ExitCode code = ExitCode::internal;
-  std::exception_ptr failure;
   try {
     Job job(request);
     job.start(mpi, true);
     for (Backoff backoff; !job.finished();) job.turn() ? backoff.reset() : backoff.pause();
     code = job.conclude();
-  } catch (const std::exception& error) {
-    failure = std::current_exception();
-    code = code_of(error);
+  } catch (...) {
+    code = report(std::current_exception());  // at once: the launcher may cut off what is said later
   }
   if (!orchestrator::dismiss(mpi, code, seconds_for_goodbyes, worker::steady_seconds)) {
-    if (failure) report(failure);
     spdlog::error("a worker does not answer; the job is ended without it");
     session.abort(static_cast<int>(code));
   }
-  if (failure) std::rethrow_exception(failure);
   return code;
 }
 
@@ -229,7 +226,9 @@ ExitCode work(const RunRequest& request, Transport& transport) {
 ExitCode work(const RunRequest& request, const transport::MpiSession& session) {
   try {
     transport::Mpi mpi(session);
-    return work(request, mpi);
+    work(request, mpi);
+    // Rank 0's exit status speaks for the run. At the first other one mpirun would kill the rest, rank 0 too.
+    return ExitCode::complete;
   } catch (...) {
     // Without this rank the others could not even finalise MPI.
     session.abort(static_cast<int>(report(std::current_exception())));

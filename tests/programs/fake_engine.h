@@ -1,0 +1,33 @@
+#pragma once
+// An engine that costs nothing: its records follow from the cell's key alone.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "core/pack_runner.h"
+#include "programs/run.h"
+
+namespace seldon::fake {
+
+/// What the fake experiment is and how it misbehaves; travels to the workers as the config's text.
+struct Engine {
+  std::uint32_t fractions = 3, trials = 20, width = 4;
+  std::uint64_t seed = 1;
+  std::uint64_t microseconds = 0;  ///< that a cell takes
+  std::uint64_t data_bytes = 1000;
+  std::int64_t throws_at = -1;  ///< trial whose cells always end with an exception
+  bool throws_packs = false;    ///< every pack of the first model throws as a whole
+
+  std::string config() const;
+  static Engine parse(const std::string& config);
+};
+
+/// Two models (one constraint, two base nodes, three subgroups, histograms: the loan experiment's record).
+programs::Experiment experiment(const Engine& engine);
+
+/// Checks that the data is what experiment() holds.
+std::unique_ptr<PackRunner> make_runner(const std::string& config, std::span<const std::byte> data);
+
+}  // namespace seldon::fake
