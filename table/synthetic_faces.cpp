@@ -199,7 +199,7 @@ Frame synthetic_faces(const SyntheticOptions& options) {
 }
 
 std::array<double, 2> bayes_accuracy(std::array<double, 2> difficulty) {
-  const auto [d0, d1] = difficulty;
+  const double d0 = difficulty[0], d1 = difficulty[1];
   const auto cdf_0 = [&](double x) { return normal_cdf(x / d0); };
   const auto cdf_1 = [&](double x) { return normal_cdf((x - 1) / d1); };
   if (d0 == d1) return {cdf_0(0.5), 1 - cdf_1(0.5)};
