@@ -1,0 +1,39 @@
+#include "engine/network/torch_setup.h"
+
+#include <malloc.h>
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <torch/version.h>
+
+#include "core/error.h"
+
+namespace seldon::engine::network {
+
+void configure_torch(int threads) {
+  at::set_num_threads(threads);
+  at::globalContext().setBenchmarkCuDNN(false);
+  at::globalContext().setDeterministicCuDNN(true);
+}
+
+void tune_allocator() {
+  constexpr int megabyte = 1 << 20;
+  const bool accepted = mallopt(M_MMAP_THRESHOLD, 1024 * megabyte) &&
+                        mallopt(M_TRIM_THRESHOLD, 1024 * megabyte) && mallopt(M_TOP_PAD, 64 * megabyte);
+  if (!accepted) throw InternalError("the C library refused the allocator settings of tune_allocator()");
+}
+
+std::string torch_numerics() {
+  const std::string config = at::show_config();
+  const std::string key = "CPU capability usage: ";
+  const auto start = config.find(key);
+  const std::string capability =
+      start == std::string::npos
+          ? "unknown CPU capability"
+          : config.substr(start + key.size(), config.find('\n', start) - start - key.size());
+  return "LibTorch " TORCH_VERSION ", " + capability + ", " + at::get_mkldnn_version() + ", " +
+         std::to_string(at::get_num_threads()) + " threads";
+}
+
+}  // namespace seldon::engine::network
