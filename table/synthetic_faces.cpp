@@ -153,9 +153,9 @@ void check(const SyntheticOptions& options) {
     throw InputError(options.location, "data.rows is " + std::to_string(options.rows) +
                                            "; generated tables have from 1 to 10000000 rows");
   for (double d : options.difficulty)
-    if (!(d >= 0.01 && d <= 100))
+    if (!(d >= 0 && d <= 100))
       throw InputError(options.location, "a difficulty of generated faces is " + std::to_string(d) +
-                                             "; it is a standard deviation from 0.01 to 100");
+                                             "; it is a standard deviation from 0 to 100");
 }
 
 double normal_cdf(double x) {
@@ -202,6 +202,7 @@ std::array<double, 2> bayes_accuracy(std::array<double, 2> difficulty) {
   const double d0 = difficulty[0], d1 = difficulty[1];
   const auto cdf_0 = [&](double x) { return normal_cdf(x / d0); };
   const auto cdf_1 = [&](double x) { return normal_cdf((x - 1) / d1); };
+  if (d0 == 0 || d1 == 0) return {1, 1};  // the cue of one gender is a single point, which tells all
   if (d0 == d1) return {cdf_0(0.5), 1 - cdf_1(0.5)};
   // log f1 - log f0 = a x^2 + b x + c; the wider density wins outside the two roots, the narrower one between
   // them.

@@ -220,7 +220,8 @@ TEST(ReadCsv, RefusesIdentifiersAsCategories) {
   ReadOptions options = table_options();
   options.numeric.clear();
   std::string text = "job,y\n";
-  for (int i = 0; i < 1001; ++i) text += std::string("id").append(std::to_string(i)) + "," + std::to_string(i % 2) + "\n";
+  for (int i = 0; i < 1001; ++i)
+    text += std::string("id").append(std::to_string(i)) + "," + std::to_string(i % 2) + "\n";
   EXPECT_THAT(error_of(text, options), HasSubstr("d.csv:1002: column 'job' has more than 1000 levels"));
 }
 

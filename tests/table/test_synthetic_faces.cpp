@@ -78,6 +78,8 @@ TEST(SyntheticFaces, KnowTheBestAccuracy) {
     EXPECT_NEAR(got[0], accuracy_0, 1e-12) << d0 << " " << d1;
     EXPECT_NEAR(got[1], accuracy_1, 1e-12) << d0 << " " << d1;
   };
+  expect(0, 0, 1, 1);
+  expect(0, .3, 1, 1);
   expect(.3, .3, 0.9522096477271853, 0.9522096477271853);
   expect(.2, .5, 0.9677207924089545, 0.8964319915484441);
   expect(.5, .2, 0.8964319915484441, 0.9677207924089545);
@@ -143,7 +145,7 @@ TEST(SyntheticFaces, RefuseImpossibleOptions) {
   options.rows = 10;
   options.difficulty = {0.3, std::nan("")};
   EXPECT_EQ(input_error([&] { synthetic_faces(options); }),
-            "c.toml:3: a difficulty of generated faces is nan; it is a standard deviation from 0.01 to 100");
+            "c.toml:3: a difficulty of generated faces is nan; it is a standard deviation from 0 to 100");
 }
 
 }  // namespace
