@@ -1,0 +1,71 @@
+#pragma once
+// What the analysis needs of a store's cells, read once: plain arrays over (fraction, trial).
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/cell.h"
+#include "core/record.h"
+#include "store/store.h"
+
+namespace seldon::analysis {
+
+/// The cells of one model, [fraction][trial] row-major. Of a cell that is not DONE only the state (and run)
+/// counts.
+struct ModelResults {
+  store::ModelHeader header;
+  std::vector<CellState> states;
+  std::vector<Outcome> outcomes;
+  std::vector<NsfReason> reasons;
+  std::vector<std::int64_t> rows;   ///< that the trial saw
+  std::vector<double> performance;  ///< [cell][truth][measure]
+  std::vector<double> g;            ///< [cell][constraint][rule][truth]
+  std::vector<double> upper;        ///< [cell][constraint]
+  std::vector<RunInfo> runs;        ///< empty unless asked for
+
+  /// Arrays of the right sizes for `cells` cells, all pending.
+  static ModelResults empty(store::ModelHeader header, std::size_t cells);
+
+  bool done(std::size_t cell) const { return states[cell] == CellState::done; }
+  bool solved(std::size_t cell) const { return done(cell) && outcomes[cell] == Outcome::solution; }
+  /// NaN where no measure has that index.
+  double performance_at(std::size_t cell, std::size_t truth, std::size_t measure) const;
+  /// The ground-truth value of a constraint, -inf where there is no solution.
+  double g_at(std::size_t cell, std::size_t constraint, std::size_t rule, std::size_t truth) const;
+  double upper_at(std::size_t cell, std::size_t constraint) const;
+};
+
+struct Results {
+  store::Header header;
+  std::vector<ModelResults> models;
+
+  std::size_t cells_per_model() const { return header.data_fracs.size() * header.n_trials; }
+};
+
+enum class Runs : bool { leave, read };
+
+/// Reads a store, also one that is being written: cells that become DONE meanwhile may be missing, never half
+/// read. InputError for a path that is no store and for a DONE cell without an outcome.
+Results read_results(const std::string& path, Runs runs = Runs::leave);
+
+/// Which of the recorded versions is shown: decisions soft or hard, truth original or held out.
+/// Unset: the rule that the constraint itself decides by; "original" where there is one, else the first.
+struct Selection {
+  std::optional<std::string> rule, truth;
+};
+
+/// Position of the selected truth, or of the rule for a constraint, on the axis of a record; InputError if
+/// the store has none of that name.
+std::size_t truth_index(const RecordShape& shape, const Selection& selection);
+std::size_t rule_index(const RecordShape& shape, const store::ConstraintHeader& constraint,
+                       const Selection& selection);
+
+/// Position of a constraint in a model's records, by name; none if the model's records lack it.
+std::optional<std::size_t> constraint_index(const RecordShape& shape, const std::string& name);
+
+/// A solution violates its constraint if g > 0 or NaN.
+bool has_failed(double g);
+
+}  // namespace seldon::analysis

@@ -1,0 +1,147 @@
+// seldon-report: looks at a store, on a login node, also while the run goes on.
+
+#include <chrono>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "analysis/aggregate.h"
+#include "analysis/export.h"
+#include "analysis/results.h"
+#include "analysis/status.h"
+#include "analysis/three_plots.h"
+#include "core/error.h"
+#include "store/store.h"
+
+namespace {
+
+using namespace seldon;
+
+struct Options {
+  std::string store, folder, layout;
+  std::string rule, truth;  ///< empty: not asked for
+  std::vector<std::string> formats = {"svg", "pdf", "png"};
+
+  analysis::Selection selection() const {
+    analysis::Selection selection;
+    if (!rule.empty()) selection.rule = rule;
+    if (!truth.empty()) selection.truth = truth;
+    return selection;
+  }
+};
+
+void plots(const Options& options) {
+  std::vector<analysis::Format> formats;
+  for (const auto& name : options.formats) {
+    const auto format = analysis::format_named(name);
+    if (!format) throw InputError("--formats: '" + name + "' is not svg, pdf or png");
+    formats.push_back(*format);
+  }
+  const auto results = analysis::read_results(options.store);
+  analysis::write_three_plots(analysis::aggregate(results, options.selection()), options.folder, formats);
+  for (const auto& name : options.formats) std::cout << options.folder << "/three_plots." << name << "\n";
+  std::cout << options.folder << "/three_plots.gp and .dat: to restyle them\n";
+}
+
+void export_cells(const Options& options) {
+  const bool tidy = options.layout == "tidy";
+  const auto results =
+      analysis::read_results(options.store, tidy ? analysis::Runs::read : analysis::Runs::leave);
+  if (tidy) {
+    analysis::export_tidy(results, options.selection(), options.folder);
+    std::cout << options.folder << "/cells.csv\n";
+    return;
+  }
+  const auto left_out = analysis::export_toolkit(results, options.selection(), options.folder);
+  for (const auto& model : results.header.models)
+    std::cout << options.folder << "/" << model.name << "_results/" << model.name << "_results.csv\n";
+  if (left_out > 0)
+    std::cerr << "seldon-report: warning: " << left_out
+              << " cells are not done and have no line in this layout (--layout tidy lists them)\n";
+}
+
+void status(const Options& options) {
+  const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
+  std::cout << analysis::status_text(
+      analysis::status_of(analysis::read_results(options.store, analysis::Runs::read), now.count()));
+}
+
+void digest(const Options& options) {
+  std::cout << store::digest(options.store) << "\n";
+}
+
+void add_store(CLI::App& command, Options& options) {
+  command.add_option("STORE", options.store, "the experiment's HDF5 file")->required();
+}
+
+void add_folder(CLI::App& command, Options& options) {
+  command.add_option("--out", options.folder, "folder to write to; made if need be")->required();
+}
+
+void add_selection(CLI::App& command, Options& options) {
+  command.add_option("--rule", options.rule,
+                     "judge by 'soft' or 'hard' decisions (default: each constraint's own)");
+  command.add_option("--truth", options.truth, "ground truth 'original' (default) or 'held_out'");
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Plots, tables and state of a Seldonian experiment, from its store.", "seldon-report");
+  app.set_version_flag("--version", "seldon-report " SELDON_VERSION);
+  app.require_subcommand(1);
+  Options options;
+
+  auto* plots_command = app.add_subcommand("plots", "draws the Three Plots");
+  add_store(*plots_command, options);
+  add_folder(*plots_command, options);
+  add_selection(*plots_command, options);
+  plots_command->add_option("--formats", options.formats, "svg, pdf, png, separated by commas (default: all)")
+      ->delimiter(',');
+  plots_command->callback([&] { plots(options); });
+
+  auto* export_command = app.add_subcommand("export", "writes the cells as CSV files");
+  add_store(*export_command, options);
+  add_folder(*export_command, options);
+  export_command
+      ->add_option("--layout", options.layout, "'toolkit' (as the Seldonian Toolkit) or 'tidy' (one file)")
+      ->required()
+      ->check(CLI::IsMember({"toolkit", "tidy"}));
+  add_selection(*export_command, options);
+  export_command->callback([&] { export_cells(options); });
+
+  auto* status_command = app.add_subcommand("status", "tells how far the experiment is");
+  add_store(*status_command, options);
+  status_command->callback([&] { status(options); });
+
+  auto* digest_command = app.add_subcommand("digest", "prints the SHA-256 of the results");
+  add_store(*digest_command, options);
+  digest_command->callback([&] { digest(options); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return app.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    throw InputError(std::string(error.what()) + " (seldon-report --help tells more)");
+  }
+  return static_cast<int>(ExitCode::complete);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ExitCode code = ExitCode::internal;
+  std::string message;
+  try {
+    return run(argc, argv);
+  } catch (const Error& error) {
+    code = error.code();
+    message = error.what();
+  } catch (const std::exception& error) {
+    message = error.what();
+  }
+  std::cerr << "seldon-report: error: " << message << "\n";
+  return static_cast<int>(code);
+}

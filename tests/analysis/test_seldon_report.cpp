@@ -1,0 +1,101 @@
+// The program as a user meets it: exit codes, messages, files.
+
+#include <array>
+#include <cstdio>
+#include <string>
+#include <sys/wait.h>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "example.h"
+
+namespace seldon::analysis {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+struct Run {
+  int status;
+  std::string output;  ///< of both streams
+};
+
+Run run(const std::string& command) {
+  std::FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  std::string output;
+  std::array<char, 4096> buffer;
+  while (const auto count = std::fread(buffer.data(), 1, buffer.size(), pipe))
+    output.append(buffer.data(), count);
+  const int status = pclose(pipe);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
+}
+
+Run report(const std::string& arguments) {
+  return run(SELDON_REPORT " " + arguments);
+}
+
+class SeldonReport : public testing::Test {
+ protected:
+  example::Folder folder_;
+  std::string store_ = example::write_store(example::small(), folder_.path());
+  std::string out_ = (folder_.path() / "out").string();
+};
+
+TEST_F(SeldonReport, LinksNeitherLibTorchNorMpi) {
+  const auto libraries = run("ldd " SELDON_REPORT);
+  EXPECT_EQ(libraries.status, 0);
+  EXPECT_THAT(libraries.output, HasSubstr("libhdf5"));
+  EXPECT_THAT(libraries.output, Not(HasSubstr("torch")));
+  EXPECT_THAT(libraries.output, Not(HasSubstr("libmpi")));
+}
+
+TEST_F(SeldonReport, Plots) {
+  const auto result =
+      report("plots " + store_ + " --out " + out_ + " --formats svg,png --rule hard --truth held_out");
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_TRUE(std::filesystem::exists(out_ + "/three_plots.svg"));
+  EXPECT_TRUE(std::filesystem::exists(out_ + "/three_plots.png"));
+  EXPECT_FALSE(std::filesystem::exists(out_ + "/three_plots.pdf"));
+  EXPECT_THAT(example::read_file(out_ + "/three_plots.gp"), HasSubstr("held-out"));
+}
+
+TEST_F(SeldonReport, ExportsBothLayouts) {
+  EXPECT_EQ(report("export " + store_ + " --out " + out_ + " --layout toolkit").status, 0);
+  EXPECT_TRUE(std::filesystem::exists(out_ + "/qsa_results/qsa_results.csv"));
+  EXPECT_EQ(report("export " + store_ + " --out " + out_ + " --layout tidy").status, 0);
+  EXPECT_THAT(example::read_file(out_ + "/cells.csv"), StartsWith("model,data_frac,n,trial,state"));
+}
+
+TEST_F(SeldonReport, StatusAndDigest) {
+  const auto status = report("status " + store_);
+  EXPECT_EQ(status.status, 0);
+  EXPECT_THAT(status.output, HasSubstr("80 recorded (100.0 %), complete"));
+  const auto digest = report("digest " + store_);
+  EXPECT_EQ(digest.status, 0);
+  EXPECT_EQ(digest.output, store::digest(store_) + "\n");
+}
+
+TEST_F(SeldonReport, VersionAndHelp) {
+  EXPECT_THAT(report("--version").output, StartsWith("seldon-report 0."));
+  EXPECT_EQ(report("--help").status, 0);
+  EXPECT_THAT(report("plots --help").output, HasSubstr("--truth"));
+}
+
+TEST_F(SeldonReport, BadInputExitsWithTwoAndSaysWhy) {
+  for (const std::string& arguments : std::vector<std::string>{
+           "", "nonsense", "plots " + store_, "plots /nowhere.h5 --out " + out_,
+           "status " + (folder_.path()).string(), "plots " + store_ + " --out /proc/plots",
+           "plots " + store_ + " --out " + out_ + " --formats gif",
+           "plots " + store_ + " --out " + out_ + " --rule medium",
+           "export " + store_ + " --out " + out_ + " --layout csv", "digest /dev/null"}) {
+    const auto result = report(arguments);
+    EXPECT_EQ(result.status, 2) << arguments << "\n" << result.output;
+    EXPECT_THAT(result.output, StartsWith("seldon-report: error: ")) << arguments;
+  }
+}
+
+}  // namespace
+}  // namespace seldon::analysis
