@@ -99,6 +99,9 @@ void complete_synthetic(DataSection& data, const Section& at) {
 void check_groups(const Description& d) {
   std::map<std::string, const GroupSection*> first;
   for (const GroupSection& group : d.groups) {
+    if (group.attribute == "x")
+      Section(d, "group." + group.name, "group " + quote(group.name) + ": ")
+          .fail("attribute", "attribute is \"x\", which joins attributes in subgroups; rename it");
     const GroupSection& other = *first.try_emplace(group.attribute, &group).first->second;
     if (other.overlapping != group.overlapping)
       Section(d, "group." + group.name, "group " + quote(group.name) + ": ")

@@ -8,11 +8,26 @@
 #include <fstream>
 #include <optional>
 #include <set>
+#include <sstream>
 
 #include "experiment/check.h"
 #include "experiment/keys.h"
 #include "experiment/text.h"
 
+namespace seldon::experiment {
+namespace {
+/// toml++ asserts, or in a release build assumes, what some broken texts do not keep ("[[= 1").
+struct ParserDefect {};
+[[noreturn]] void parser_defect() {
+  throw ParserDefect{};
+}
+}  // namespace
+}  // namespace seldon::experiment
+
+// Its assertions become exceptions, in every kind of build: a config must not crash the program.
+#undef NDEBUG
+#define TOML_ASSERT(expression) \
+  (static_cast<bool>(expression) ? static_cast<void>(0) : ::seldon::experiment::parser_defect())
 // Deep nesting ends in deep recursion inside the parser and its destructors.
 #define TOML_MAX_NESTED_VALUES 16
 #include <toml++/toml.h>
@@ -44,6 +59,22 @@ void check_depth(const std::string& text, Location where, bool is_file) {
   }
 }
 
+/// The first line that looks like a section without a name, where toml++ stumbles; 0 if there is none.
+int line_of_nameless_section(const std::string& text) {
+  int line = 0;
+  std::istringstream lines(text);
+  for (std::string content; std::getline(lines, content);) {
+    ++line;
+    const std::size_t bracket = content.find_first_not_of(" \t");
+    if (bracket == std::string::npos || content[bracket] != '[') continue;
+    const std::size_t name = content.find_first_not_of(" \t[", bracket);
+    if (name == std::string::npos ||
+        (!is_name({&content[name], 1}) && content[name] != '"' && content[name] != '\''))
+      return line;
+  }
+  return 0;
+}
+
 toml::table parse_toml(const std::string& text, const Location& where) {
   if (text.size() > most_bytes)
     throw InputError(where, "a config has at most 1 MiB; is this the right file?");
@@ -55,6 +86,9 @@ toml::table parse_toml(const std::string& text, const Location& where) {
     throw InputError({where.file, static_cast<int>(at.line)},
                      "this is not TOML: " + std::string(error.description()) + " (column " +
                          std::to_string(at.column) + ")");
+  } catch (const ParserDefect&) {
+    throw InputError({where.file, line_of_nameless_section(text)},
+                     "this is not TOML: a section or key has no name where one should begin");
   }
 }
 
@@ -105,6 +139,8 @@ toml::table override_value(const std::string& text, const Location& where) {
     if (parsed.size() == 1) return parsed;
   } catch (const toml::parse_error&) {
     // A bare text: quoted below.
+  } catch (const ParserDefect&) {
+    // The same.
   }
   return parse_toml("value = " + quote(text), where);
 }

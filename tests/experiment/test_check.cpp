@@ -51,6 +51,8 @@ const Bad contradictions[] = {
      "x.toml:20: group \"F\": overlapping differs from that of group \"M\"; all groups of the attribute "
      "\"gender\" say "
      "the same"},
+    {"attribute_x", "attribute = \"gender\"", "attribute = \"x\"",
+     "x.toml:13: group \"M\": attribute is \"x\", which joins attributes in subgroups; rename it"},
     {"unknown_attribute", "[\"gender\"]", "[\"gendre\"]",
      "x.toml:33: subgroups names the attribute \"gendre\", which no [[group]] has; did you mean \"gender\"?"},
     {"attribute_with_itself", "[\"gender\"]", "[\"gender x gender\"]",

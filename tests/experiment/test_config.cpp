@@ -229,6 +229,12 @@ TEST(Config, RefusesWhatIsNoTomlWithThePlace) {
   EXPECT_TRUE(refusal(with(example, "[[model]]", "[model]")).starts_with("x.toml:28: this is not TOML: "));
 }
 
+TEST(Config, RefusesASectionWithoutAName) {
+  EXPECT_EQ(refusal(with(example, "[[model]]", "[[= \"x\"")),
+            "x.toml:24: this is not TOML: a section or key has no name where one should begin");
+  EXPECT_EQ(parse(example, {"data.path=\n[="}).data.path.value, "\n[=");
+}
+
 TEST(Config, RefusesAnEmptyFile) {
   EXPECT_EQ(refusal(""), "x.toml: [experiment] has no name; add it");
 }
