@@ -1,0 +1,48 @@
+#include "programs/experiment.h"
+
+#include <utility>
+
+namespace seldon::programs {
+
+store::Header to_store_header(const worker::ExperimentHeader& from) {
+  store::Header to;
+  to.name = from.name;
+  to.seed = from.seed;
+  to.n_trials = from.n_trials;
+  to.data_fracs = from.data_fracs;
+  to.rows = from.rows;
+  to.total_rows = from.total_rows;
+  to.config = from.config;
+  to.identity = from.identity;
+  to.numerics = from.numerics;
+  for (const auto& constraint : from.constraints)
+    to.constraints.push_back(
+        {constraint.name, constraint.expression, constraint.decision, constraint.bound, constraint.delta});
+  for (const auto& model : from.models) to.models.push_back({model.name, model.kind, model.shape});
+  to.packs = from.packs;
+  to.version = SELDON_VERSION;
+  return to;
+}
+
+worker::Prepared prepare(const std::string& config_path, std::span<const std::string> overrides) {
+  worker::Prepared prepared = worker::prepare(config_path, overrides);
+  prepared.facts.store_bytes = store::size_on_disk(to_store_header(prepared.header));
+  const std::uint64_t limit = prepared.description.store_max_bytes;
+  if (prepared.facts.store_bytes > limit)
+    throw InputError({config_path, 0},
+                     "the store would take " + std::to_string(prepared.facts.store_bytes) +
+                         " bytes, but store.max_bytes is " + std::to_string(limit) +
+                         "; raise it, or keep less (histograms, trace, parameters, trials, fractions)");
+  return prepared;
+}
+
+Experiment to_experiment(worker::Prepared prepared) {
+  Experiment experiment;
+  experiment.header = to_store_header(prepared.header);
+  experiment.pack_costs = std::move(prepared.pack_costs);
+  const auto view = std::span<const std::byte>(*prepared.data);
+  experiment.data = SharedBytes(std::move(prepared.data), view);
+  return experiment;
+}
+
+}  // namespace seldon::programs

@@ -1,0 +1,22 @@
+#pragma once
+// An experiment of a config file, as `seldon check` and `seldon run` need it.
+
+#include <span>
+#include <string>
+
+#include "programs/run.h"
+#include "store/store.h"
+#include "worker/engine_runner.h"
+
+namespace seldon::programs {
+
+/// The worker's view of the experiment in the store's words.
+store::Header to_store_header(const worker::ExperimentHeader& header);
+
+/// Reads and checks everything, and refuses a store larger than [store] max_bytes.
+worker::Prepared prepare(const std::string& config_path, std::span<const std::string> overrides);
+
+/// What `seldon run` needs of it.
+Experiment to_experiment(worker::Prepared prepared);
+
+}  // namespace seldon::programs
