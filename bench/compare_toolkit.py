@@ -18,6 +18,7 @@ import math
 import os
 import platform
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -125,8 +126,8 @@ def data_files(shared, scratch):
 # ---- running ------------------------------------------------------------------------------------------------------
 
 
-def run_json(command, environment=None, one_core=True):
-    """The JSON lines that a program prints, by their "bench"; alone on one core unless said otherwise."""
+def run(command, environment=None, one_core=True):
+    """The program's output and messages; alone on one core, on one thread, unless said otherwise."""
     core = max(os.sched_getaffinity(0))
     child = dict(os.environ if environment is None else environment)
     child.update({name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")})
@@ -139,7 +140,13 @@ def run_json(command, environment=None, one_core=True):
     )
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))} ended with status {done.returncode}:\n{done.stderr[-2000:]}")
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return done.stdout, done.stderr
+
+
+def run_json(command, environment=None):
+    """The lines of JSON that a program prints, by their "bench"."""
+    output, _ = run(command, environment)
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     return {line["bench"]: line for line in lines}
 
 
@@ -158,6 +165,7 @@ def mpi_environment():
 class Comparison:
     def __init__(self, options, scratch):
         self.binaries = options.build / "bin"
+        self.scratch = scratch
         self.only = options.only
         self.loan, self.gpa, self.data = data_files(options.shared, scratch)
         self.python = None
@@ -168,11 +176,25 @@ class Comparison:
         command = [self.python, "-B", PROJECT / "bench/toolkit_side.py", *arguments]
         return run_json(command, toolkit_environment())
 
-    def ours(self, program, *arguments):
-        path = self.binaries / program
+    def program(self, name):
+        path = self.binaries / name
         if not path.exists():
             sys.exit(f"{path} is not there: build first (cmake --preset release && cmake --build --preset release)")
-        return run_json([path, *arguments])
+        return path
+
+    def ours(self, program, *arguments):
+        return run_json([self.program(program), *arguments])
+
+    def cells_per_second(self):
+        """30,000 cells of the tests' engine that does nothing, pack size 1; the rate is what the run itself reports."""
+        store = self.scratch / "cells.h5"
+        command = ["mpirun", "--oversubscribe", "-n", 3, self.program("fake_run"), store, "--trials", 5000, "--width", 1]
+        messages = "".join(run(command, mpi_environment(), one_core=False))
+        store.unlink()
+        rate = re.search(r"complete in .*?([0-9.e+]+)/s", messages)
+        if not rate:
+            sys.exit(f"no rate in what fake_run said:\n{messages[-2000:]}")
+        return float(rate.group(1))
 
     def one_round(self):
         """{row: (ours, theirs)}; theirs is None for a rate."""
@@ -190,9 +212,7 @@ class Comparison:
             measured["cnn"] = step, theirs["cnn_step"]["seconds_per_iteration"]
             measured["cnn_plain"] = step, plain
         if "cells" in self.only:
-            command = ["mpirun", "--oversubscribe", "-n", 3, self.binaries / "bench_cells"]
-            cells = run_json(command, mpi_environment(), one_core=False)
-            measured["cells"] = cells["cells"]["cells_per_second"], None
+            measured["cells"] = self.cells_per_second(), None
         return measured
 
 
@@ -254,6 +274,9 @@ def main():
     if options.rounds < 1:
         parser.error("--rounds must be 1 or more")
 
+    busy = os.getloadavg()[0]
+    if busy > 0.5:
+        say(f"warning: this machine is busy (load {busy:.1f}); times will be long and ratios uncertain")
     with tempfile.TemporaryDirectory() as scratch:
         comparison = Comparison(options, Path(scratch))
         rounds = []
@@ -263,7 +286,7 @@ def main():
     machine = {
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
-        "load_average": os.getloadavg()[0],
+        "load_before": busy,
         "python": platform.python_version(),
         "packages": versions(comparison.python) if comparison.python else {},
     }
