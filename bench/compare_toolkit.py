@@ -185,6 +185,14 @@ class Comparison:
     def ours(self, program, *arguments):
         return run_json([self.program(program), *arguments])
 
+    def network_steps(self):
+        """Seconds of the engine's iteration and of the plain LibTorch step beside it, from bench_cnn's table."""
+        output, _ = run([self.program("bench_cnn")])
+        engine, plain = (re.search(rf"^ *{name} +([0-9.]+)", output, re.MULTILINE) for name in ("engine", "LibTorch"))
+        if not engine or not plain:
+            sys.exit(f"bench_cnn printed no table of engine and LibTorch:\n{output[-2000:]}")
+        return float(engine.group(1)) / 1000, float(plain.group(1)) / 1000
+
     def cells_per_second(self):
         """30,000 cells of the tests' engine that does nothing, pack size 1; the rate is what the run itself reports."""
         store = self.scratch / "cells.h5"
@@ -206,9 +214,8 @@ class Comparison:
             ours, theirs = self.ours("bench_engine", "gpa", self.gpa), self.toolkit("gpa", self.gpa)
             measured["gpa"] = ours["gpa"]["seconds"], theirs["gpa"]["seconds"]
         if "cnn" in self.only:
-            ours, theirs = self.ours("bench_cnn"), self.toolkit("cnn")
-            step = ours["cnn_step"]["seconds"] / ours["cnn_step"].get("iterations", 1)
-            plain = ours["cnn_plain"]["seconds"] / ours["cnn_plain"].get("iterations", 1)
+            step, plain = self.network_steps()
+            theirs = self.toolkit("cnn")
             measured["cnn"] = step, theirs["cnn_step"]["seconds_per_iteration"]
             measured["cnn_plain"] = step, plain
         if "cells" in self.only:
