@@ -41,21 +41,73 @@ constexpr std::size_t most_dots = 100;
 
 // ---- Parsing ------------------------------------------------------------------------------------
 
-/// A key "a.a.a..." nests as deep as it has dots, so a run of many is refused before the parser sees it. A
-/// line is told where `where` is a file.
-void check_depth(const std::string& text, Location where, bool is_file) {
-  std::size_t dots = 0;
-  int line = 1;
-  char before = '\0';
-  for (const char c : text) {
-    if (c == '\n') ++line;
-    if (c == '.' && before != '.') ++dots;
-    if (c == '\n' || c == ',' || c == '=' || c == '[' || c == '{') dots = 0;
-    if (dots > most_dots) {
-      if (is_file) where.line = line;
-      throw InputError(where, "over " + std::to_string(most_dots) + " dots in one key; shorten it");
+/// Tells, character by character, what is code and what is inside a string or a comment of TOML.
+class Lexer {
+ public:
+  explicit Lexer(std::string_view text) : text_(text) {
+    if (text.starts_with("\xef\xbb\xbf")) at_ = 3;  // a byte order mark
+  }
+
+  /// The next character of code, the opening quote of a string included; '\0' at the end.
+  char next() {
+    while (at_ < text_.size()) {
+      const char c = text_[at_];
+      if (c == '"' || c == '\'') {
+        skip_string(c);
+      } else if (c == '#') {
+        at_ = std::min(text_.find('\n', at_), text_.size());
+        continue;
+      } else {
+        ++at_;
+      }
+      return c;
     }
-    before = c;
+    return '\0';
+  }
+  int line() const {
+    return 1 + static_cast<int>(std::count(text_.begin(), text_.begin() + std::ptrdiff_t(at_), '\n'));
+  }
+
+ private:
+  /// A string that no quote ends goes to the end of its line, or of the text.
+  void skip_string(char quote) {
+    const std::string three(3, quote);
+    const bool lines = text_.substr(at_).starts_with(three);
+    at_ += lines ? 3 : 1;
+    for (; at_ < text_.size(); ++at_) {
+      const char c = text_[at_];
+      if (c == '\\' && quote == '"') {
+        if (++at_ == text_.size()) return;
+      } else if (lines ? text_.substr(at_).starts_with(three) : c == quote) {
+        at_ += lines ? 3 : 1;
+        // The text of a string over several lines may end in up to two quotes.
+        for (int more = 0; lines && more < 2 && at_ < text_.size() && text_[at_] == quote; ++more) ++at_;
+        return;
+      } else if (!lines && c == '\n') {
+        return;
+      }
+    }
+  }
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+};
+
+/// Refuses what toml++ 3.3 must not see: a key "a.a.a..." nests as deep as it has dots, and a character
+/// beyond ASCII outside of strings and comments, which TOML forbids, meets code that its author took for
+/// unreachable.
+void check_surface(const std::string& text, const auto& at_line) {
+  std::size_t dots = 0;
+  Lexer lexer(text);
+  while (const char c = lexer.next()) {
+    if (static_cast<unsigned char>(c) >= 0x80)
+      throw InputError(at_line(lexer.line()),
+                       "a character beyond ASCII stands outside of quotes; put the text in quotes");
+    if (c == '.') ++dots;
+    if (c == '\n' || c == ',' || c == '=' || c == '[' || c == '{') dots = 0;
+    if (dots > most_dots)
+      throw InputError(at_line(lexer.line()),
+                       "over " + std::to_string(most_dots) + " dots in one key; shorten it");
   }
 }
 
@@ -75,19 +127,20 @@ int line_of_nameless_section(const std::string& text) {
   return 0;
 }
 
-toml::table parse_toml(const std::string& text, const Location& where) {
-  if (text.size() > most_bytes)
-    throw InputError(where, "a config has at most 1 MiB; is this the right file?");
-  check_depth(text, where, true);
+/// Errors have the line where `where` is a file, not where it is the command line.
+toml::table parse_toml(const std::string& text, const Location& where, bool is_file = true) {
+  const auto at_line = [&](auto line) { return Location{where.file, is_file ? static_cast<int>(line) : 0}; };
+  if (text.size() > most_bytes) throw InputError(where, "this has over 1 MiB; is it the right file?");
+  if (text.find('\0') != std::string::npos) throw InputError(where, "this holds zero bytes; it is no text");
+  check_surface(text, at_line);
   try {
     return toml::parse(text, where.file);
   } catch (const toml::parse_error& error) {
-    const auto at = error.source().begin;
-    throw InputError({where.file, static_cast<int>(at.line)},
-                     "this is not TOML: " + std::string(error.description()) + " (column " +
-                         std::to_string(at.column) + ")");
+    const auto place = error.source().begin;
+    throw InputError(at_line(place.line), "this is not TOML: " + std::string(error.description()) +
+                                              " (column " + std::to_string(place.column) + ")");
   } catch (const ParserDefect&) {
-    throw InputError({where.file, line_of_nameless_section(text)},
+    throw InputError(at_line(line_of_nameless_section(text)),
                      "this is not TOML: a section or key has no name where one should begin");
   }
 }
@@ -132,17 +185,13 @@ bool is_list_section(const std::string& name) {
 
 /// What stands right of the '=': TOML where it is a value, else a text without quotes.
 toml::table override_value(const std::string& text, const Location& where) {
-  check_depth(text, where, false);
-  if (text.size() > most_bytes) throw InputError(where, "the value has over 1 MiB");
   try {
-    auto parsed = toml::parse("value = " + text);
+    auto parsed = parse_toml("value = " + text, where, false);
     if (parsed.size() == 1) return parsed;
-  } catch (const toml::parse_error&) {
-    // A bare text: quoted below.
-  } catch (const ParserDefect&) {
-    // The same.
+  } catch (const InputError&) {
+    // A bare text: quoted below, where what no quotes mend is refused.
   }
-  return parse_toml("value = " + quote(text), where);
+  return parse_toml("value = " + quote(text), where, false);
 }
 
 class Overrider {

@@ -247,9 +247,28 @@ TEST(Config, RefusesDeepNesting) {
   EXPECT_EQ(refusal("# " + std::string(500, '.') + "\n" + example), "") << "a line of dots nests nothing";
 }
 
+TEST(Config, RefusesUnicodeOutsideOfStrings) {
+  const std::string message = ": a character beyond ASCII stands outside of quotes; put the text in quotes";
+  EXPECT_EQ(refusal(with(example, "\"loans.csv\"", "\xc3\xa9.csv")), "x.toml:8" + message);
+  // After each kind of string, a comment, an escape and a string that ends in quotes the place is still
+  // known.
+  for (const std::string before :
+       {"\"a\\\"b\"", "'a\\'", "\"\"\"a\nb\"\"\"", "'''a'b'''", "\"\"\"a\"\"\"\"\"", "\"\""}) {
+    const int line = before.find('\n') == std::string::npos ? 1 : 2;
+    EXPECT_EQ(refusal("x = " + before + " \xc3\xa9"), "x.toml:" + std::to_string(line) + message) << before;
+    EXPECT_EQ(refusal("x = " + before + " # \"\n\xc3\xa9"), "x.toml:" + std::to_string(line + 1) + message)
+        << before;
+  }
+  EXPECT_EQ(refusal("\xef\xbb\xbf# \xc3\xa9\n" + with(example, "loans.csv", "\xc3\xa9.csv")), "");
+  EXPECT_EQ(parse(example, {"data.path=\xc3\xa9.csv"}).data.path.value, "\xc3\xa9.csv");
+}
+
+TEST(Config, RefusesZeroBytes) {
+  EXPECT_EQ(refusal(example + std::string(1, '\0')), "x.toml: this holds zero bytes; it is no text");
+}
+
 TEST(Config, RefusesAHugeFile) {
-  EXPECT_EQ(refusal(std::string(2 << 20, '\n')),
-            "x.toml: a config has at most 1 MiB; is this the right file?");
+  EXPECT_EQ(refusal(std::string(2 << 20, '\n')), "x.toml: this has over 1 MiB; is it the right file?");
 }
 
 TEST(Config, LoadsAFileAndResolvesPaths) {
