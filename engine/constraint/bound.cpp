@@ -46,9 +46,13 @@ BoundValue clopper_pearson(const NodeStatistics& sample, const BoundRequest& req
   if (sample.n < 1 || request.m <= 0) return unbounded(request.side);
   const double k = sample.mean * request.m;
   const double rest = request.m - k;
+  double limit = 0;
   if (request.side == Side::lower)
-    return {k <= 0 ? 0.0 : boost::math::ibeta_inv(k, rest + 1, request.delta, Quiet())};
-  return {rest <= 0 ? 1.0 : boost::math::ibeta_inv(k + 1, rest, 1 - request.delta, Quiet())};
+    limit = k <= 0 ? 0.0 : boost::math::ibeta_inv(k, rest + 1, request.delta, Quiet());
+  else
+    limit = rest <= 0 ? 1.0 : boost::math::ibeta_inv(k + 1, rest, 1 - request.delta, Quiet());
+  // Without inflation a candidate at the predicted edge would pass the safety test every other time only.
+  return {std::clamp(sample.mean + request.inflation * (limit - sample.mean), 0.0, 1.0)};
 }
 
 BoundValue hoeffding(const NodeStatistics& sample, const BoundRequest& request) {

@@ -52,6 +52,7 @@ struct BoundValue {
 ///   Asymptotic for values that are not normal; docs/semantics.md has its measured error rates.
 /// clopper_pearson: z must be 0/1. With k = mean m: lower = B^-1(delta; k, m-k+1), 0 at k = 0; upper =
 ///   B^-1(1-delta; k+1, m-k), 1 at k = m (Clopper and Pearson 1934); k and m need not be whole. Exact.
+///   Inflation multiplies its distance from the mean.
 /// hoeffding: mean -+ inflation (b - a) sqrt(ln(1/delta) / (2 m)) (Hoeffding 1963, theorem 2). Exact for
 /// values in
 ///   [a, b].
