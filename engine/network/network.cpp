@@ -53,8 +53,7 @@ Shape input_shape(const Dataset& data) {
 }
 
 Network::Network(std::vector<Stage> stages, Shape input) : input_(input) {
-  if (stages.empty() || input.size() == 0)
-    throw InternalError("a network needs at least one stage and one input");
+  if (input.size() == 0) throw InternalError("a network needs inputs");
   std::size_t end = 0;
   const auto add = [&](std::size_t size, double low, double high, bool penalised) {
     parameters_.push_back({end, size, low, high, penalised});
@@ -88,6 +87,7 @@ Network::Network(std::vector<Stage> stages, Shape input) : input_(input) {
     input = layer.out;
     layers_.push_back(std::move(layer));
   }
+  if (parameters_.empty()) throw InternalError("a network needs a stage with parameters");
 }
 
 std::size_t Network::parameter_count() const {

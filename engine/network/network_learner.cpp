@@ -1,7 +1,7 @@
 // The Learner of networks (engine/learner.h): T copies of one network, trained at once.
 
 #include <algorithm>
-#include <cstring>
+#include <limits>
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
@@ -139,6 +139,8 @@ std::size_t NetworkLearner::forward(std::span<const Chunk> batch) {
   for (std::size_t t = 0; t < trials(); ++t)
     for (std::uint32_t position : batch[t]) rows[t].push_back(candidates_[t][position]);
   const std::vector<Chunk> views(rows.begin(), rows.end());
+  if (std::ranges::any_of(rows, [&](const Rows& r) { return r.empty() || r.size() != rows[0].size(); }))
+    throw InternalError("the trials of a pack were given empty or unequal batches");
   const at::Tensor last =
       run_layers(network_, 0, network_.layers().size(), gather(data_, views), leaves_, {});
   passes_.push_back({to_predictors(last, extent(trials()))});

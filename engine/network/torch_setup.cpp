@@ -9,10 +9,14 @@
 
 #include "core/error.h"
 
+/// Null where LibTorch brings another BLAS.
+extern "C" [[gnu::weak]] void openblas_set_num_threads(int threads);
+
 namespace seldon::engine::network {
 
 void configure_torch(int threads) {
   at::set_num_threads(threads);
+  if (openblas_set_num_threads) openblas_set_num_threads(threads);
   at::globalContext().setBenchmarkCuDNN(false);
   at::globalContext().setDeterministicCuDNN(true);
 }

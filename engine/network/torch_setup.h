@@ -5,8 +5,9 @@
 
 namespace seldon::engine::network {
 
-/// Threads of LibTorch's CPU kernels, denormals kept, no nondeterministic kernels. Call once, before any
-/// network runs: LibTorch keeps these settings for the process.
+/// Threads of LibTorch's CPU kernels and of the BLAS below them (OpenBLAS heeds neither LibTorch nor OpenMP,
+/// and results may depend on its threads); on a GPU, deterministic kernels only. Call once, before any
+/// network runs.
 void configure_torch(int threads);
 
 /// Makes the C library's allocator keep what LibTorch frees. By default every activation over 128 KiB is
@@ -15,7 +16,8 @@ void configure_torch(int threads);
 /// library refuses.
 void tune_allocator();
 
-/// "1.13.1 (AVX2; ...)": what results of networks may depend on besides the config, for the store's numerics.
+/// "LibTorch 1.13.1, AVX2, ...": what results of networks may depend on besides the config, for the store's
+/// numerics.
 std::string torch_numerics();
 
 }  // namespace seldon::engine::network
