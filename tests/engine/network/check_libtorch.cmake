@@ -1,19 +1,17 @@
-# cmake -DPROGRAM=... -DTORCH=.../libtorch.so -P check_libtorch.cmake: fails unless the program loads exactly one libc10 and one
-# libtorch_cpu, both from the folder of TORCH.
-file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${PROGRAM} RESOLVED_DEPENDENCIES_VAR libraries
-  UNRESOLVED_DEPENDENCIES_VAR missing)
-get_filename_component(folder ${TORCH} DIRECTORY)
+# cmake -DPROGRAM=... -DTORCH=.../libtorch.so -P check_libtorch.cmake: fails unless the program loads exactly one libc10 and
+# one libtorch_cpu, both from the folder of TORCH.
+execute_process(COMMAND ldd ${PROGRAM} OUTPUT_VARIABLE loaded COMMAND_ERROR_IS_FATAL ANY)
+cmake_path(GET TORCH PARENT_PATH folder)
 file(REAL_PATH ${folder} folder)
 foreach(part c10 torch_cpu)
-  set(found ${libraries})
-  list(FILTER found INCLUDE REGEX "/lib${part}\\.so[^/]*$")
+  string(REGEX MATCHALL "/[^ \n]*/lib${part}\\.so[^ \n]*" found "${loaded}")
   list(LENGTH found count)
   if(NOT count EQUAL 1)
     message(FATAL_ERROR "${PROGRAM} loads ${count} lib${part}.so: ${found}")
   endif()
-  get_filename_component(from ${found} DIRECTORY)
-  file(REAL_PATH ${from} from)
+  file(REAL_PATH ${found} real)
+  cmake_path(GET real PARENT_PATH from)
   if(NOT from STREQUAL folder)
-    message(FATAL_ERROR "${PROGRAM} was linked with LibTorch of ${folder} and loads ${found}")
+    message(FATAL_ERROR "${PROGRAM} was linked with the LibTorch in ${folder} and loads ${real}")
   endif()
 endforeach()
