@@ -55,7 +55,8 @@ class Writer {
   /// Makes the file under a temporary name, allocates every byte, syncs it and renames it into place.
   /// InputError if something of that name exists.
   static Writer create(const std::string& path, const Header& header);
-  /// Opens an existing store to go on with it.
+  /// Opens an existing store to go on with it. IncompleteError where another process writes it. DONE cells
+  /// whose record does not fit its checksum (the machine lost its power) become LOST.
   static Writer open(const std::string& path);
   Writer(Writer&&) noexcept;
   Writer& operator=(Writer&&) noexcept;
@@ -65,12 +66,14 @@ class Writer {
   const RecordLayout& layout(std::uint32_t model) const;
   CellState state(CellKey key) const;
 
-  /// A state alone (LEASED with its attempt before a pack is handed out), flushed.
+  /// A state alone (LEASED with its attempt before a pack is handed out), flushed; the cells' rows of `runs`
+  /// are emptied but for the attempt. InternalError for a final state, or for a cell that is DONE.
   void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt);
   /// A finished cell: the state leaves any final value, flush; record and run, flush; state, flush.
-  /// A second, different record of a DONE cell is an InternalError; an equal one is ignored.
+  /// InternalError, before anything is written: a second, different record of a DONE cell (an equal one, or a
+  /// failure, is ignored), or a record whose checksum does not fit its cell.
   void write(const CellReport& report);
-  /// fsync.
+  /// fsync. May run in another thread, beside all other methods.
   void sync();
 
  private:
@@ -93,6 +96,7 @@ class Reader {
   /// [fraction][trial], row-major, fresh from the file.
   std::vector<CellState> states(std::uint32_t model) const;
   std::vector<RunInfo> runs(std::uint32_t model) const;
+  /// The record refers to this reader's layout, and must not outlive it.
   CellRecord record(CellKey key) const;
   /// Compounds only (no arrays) of consecutive cells of one model, row-major over (fraction, trial):
   /// layout.compound_bytes() each.
