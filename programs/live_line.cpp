@@ -1,5 +1,6 @@
 #include "programs/live_line.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -9,6 +10,7 @@ namespace seldon::programs {
 
 std::string duration(double seconds) {
   if (!std::isfinite(seconds)) return "?";
+  seconds = std::max(seconds, 0.0);
   if (seconds < 100) return fmt::format("{:.0f} s", seconds);
   if (seconds < 6000) return fmt::format("{:.0f} min", seconds / 60);
   return fmt::format("{:.1f} h", seconds / 3600);

@@ -164,6 +164,7 @@ void Job::start(Transport& transport, bool ranks_elsewhere) {
     spdlog::info("{} cells in {} packs for '{}'", snapshot.cells, writer_.header().packs.size(),
                  request_.store_path);
   catch_stop_signals();
+  request_.at_start();
 }
 
 bool Job::turn() {
@@ -181,8 +182,9 @@ bool Job::turn() {
 
 ExitCode Job::conclude() {
   live_line_.clear();
-  sink_.sync();
   const auto snapshot = orchestrator_->snapshot();
+  request_.at_end(snapshot);
+  sink_.sync();
   if (snapshot.complete()) {
     if (snapshot.recorded_now > 0)
       spdlog::info("complete in {}: {}", duration(snapshot.seconds), describe(snapshot));

@@ -39,6 +39,11 @@ struct RunRequest {
   std::function<std::unique_ptr<PackRunner>(const std::string& config, std::span<const std::byte> data,
                                             int rank)>
       make_runner;
+
+  // For benches, called by rank 0: the store is open and the first pack can go; all is recorded, not yet
+  // synced.
+  std::function<void()> at_start = [] {};
+  std::function<void(const orchestrator::Snapshot&)> at_end = [](const orchestrator::Snapshot&) {};
 };
 
 /// Runs the experiment or what is missing of it: in this process alone, or, started by mpirun or srun, as one

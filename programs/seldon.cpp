@@ -63,8 +63,8 @@ void add_config(CLI::App& command, Arguments& arguments) {
 /// Refuses what the parser cannot know to be wrong.
 void check_run_arguments(const Arguments& arguments) {
   if (arguments.once == !arguments.store.empty())
-    throw CLI::RequiredError(
-        "run needs either --store FILE.h5, for an experiment, or --once, for one data set");
+    throw CLI::ParseError("run needs either --store FILE.h5, for an experiment, or --once, for one data set",
+                          CLI::ExitCodes::RequiredError);
 }
 
 /// All ranks read the same command line; the first one speaks.

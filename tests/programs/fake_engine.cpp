@@ -128,6 +128,10 @@ programs::Experiment experiment(const Engine& engine) {
   return result;
 }
 
+std::size_t record_bytes() {
+  return RecordLayout(shape()).bytes();
+}
+
 std::unique_ptr<PackRunner> make_runner(const std::string& config, std::span<const std::byte> received) {
   const Engine engine = Engine::parse(config);
   if (!std::ranges::equal(received, data(engine))) throw InternalError("the data has changed on its way");

@@ -27,6 +27,9 @@ struct Engine {
 /// Two models (one constraint, two base nodes, three subgroups, histograms: the loan experiment's record).
 programs::Experiment experiment(const Engine& engine);
 
+/// Of one cell, arrays included.
+std::size_t record_bytes();
+
 /// Checks that the data is what experiment() holds.
 std::unique_ptr<PackRunner> make_runner(const std::string& config, std::span<const std::byte> data);
 
