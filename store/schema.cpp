@@ -16,8 +16,7 @@
 namespace seldon::store {
 namespace {
 
-// ---- types
-// -------------------------------------------------------------------------------------------------------
+// ---- types -------------------------------------------------------------------------------------
 
 hid_t scalar_type(ScalarType type) {
   switch (type) {
@@ -91,8 +90,21 @@ Handle pack_type() {
   return type;
 }
 
-// ---- writing
-// -----------------------------------------------------------------------------------------------------
+/// What a header contradicts itself in; empty where it does not.
+std::string contradiction(const Header& header) {
+  if (header.models.empty() || header.data_fracs.empty() || header.n_trials == 0)
+    return "it has no models, data fractions or trials";
+  if (header.rows.size() != header.data_fracs.size())
+    return "it has " + std::to_string(header.rows.size()) + " row counts for " +
+           std::to_string(header.data_fracs.size()) + " data fractions";
+  for (const Pack& pack : header.packs)
+    if (pack.model >= header.models.size() || pack.fraction >= header.data_fracs.size() || pack.width == 0 ||
+        std::uint64_t{pack.first_trial} + pack.width > header.n_trials)
+      return "a pack lies outside the experiment";
+  return {};
+}
+
+// ---- writing -----------------------------------------------------------------------------------
 
 /// No creation times (equal experiments give equal metadata).
 Handle group(hid_t parent, const std::string& name) {
@@ -230,18 +242,6 @@ void put_header(hid_t file, const Header& header) {
   put_texts(file, "models", names_of("model", header.models));
 }
 
-void require_grid(const Header& header) {
-  if (header.models.empty() || header.data_fracs.empty() || header.n_trials == 0)
-    throw InputError("an experiment needs at least one model, one data fraction and one trial");
-  if (header.rows.size() != header.data_fracs.size())
-    throw InternalError("a store's header has " + std::to_string(header.rows.size()) + " row counts for " +
-                        std::to_string(header.data_fracs.size()) + " data fractions");
-  for (const Pack& pack : header.packs)
-    if (pack.model >= header.models.size() || pack.fraction >= header.data_fracs.size() || pack.width == 0 ||
-        std::uint64_t{pack.first_trial} + pack.width > header.n_trials)
-      throw InternalError("a pack of the store's header lies outside the experiment");
-}
-
 /// The file is never held open while it changes, so HDF5's own locks would only keep readers out.
 Handle access_without_locks() {
   Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
@@ -249,8 +249,7 @@ Handle access_without_locks() {
   return access;
 }
 
-// ---- reading
-// -----------------------------------------------------------------------------------------------------
+// ---- reading -----------------------------------------------------------------------------------
 
 /// Damage that the schema's reader has found.
 struct Damage {
@@ -354,6 +353,7 @@ Schema get_schema(hid_t file) {
     const RecordLayout& layout = schema.layouts.emplace_back(schema.header.models.back().shape);
     schema.places.push_back(get_places(model, schema.header, layout));
   }
+  if (const auto what = contradiction(schema.header); !what.empty()) throw Damage{what};
   return schema;
 }
 
@@ -395,7 +395,8 @@ std::uint64_t Schema::row(CellKey key) const {
 }
 
 void write_schema(const std::string& path, const Header& header) {
-  require_grid(header);
+  if (const auto what = contradiction(header); !what.empty())
+    throw InternalError("a store's header is wrong: " + what);
   const QuietHdf5 quiet;
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
   checked(H5Pset_obj_track_times(creation, false));

@@ -98,12 +98,23 @@ TEST(Schema, RefusesWhatCannotBeKept) {
   refuses([](Header& h) { h.models[0].name = "a/b"; }, "'a/b' cannot be the name of a model");
   refuses([](Header& h) { h.constraints[0].name = "."; }, "'.' cannot be the name of a constraint");
   refuses([](Header& h) { h.models[1].name = h.models[0].name; }, "two models of the name 'qsa'");
-  refuses([](Header& h) { h.models.clear(); }, "at least one model");
   refuses([](Header& h) { h.config[3] = '\0'; }, "NUL");
   refuses([](Header& h) { h.models[0].shape.subgroups.resize(5000, "s"); }, "'subgroup'");
-  Header header = example::header();
-  header.packs[0].width = header.n_trials + 1;
-  EXPECT_THROW(write_schema(folder.file(), header), InternalError);
+}
+
+TEST(Schema, RefusesAHeaderThatContradictsItself) {
+  const example::Folder folder;
+  const auto refuses = [&](auto spoil) {
+    Header header = example::header();
+    spoil(header);
+    EXPECT_THROW(write_schema(folder.file(), header), InternalError);
+  };
+  refuses([](Header& h) { h.models.clear(); });
+  refuses([](Header& h) { h.n_trials = 0; });
+  refuses([](Header& h) { h.rows.pop_back(); });
+  refuses([](Header& h) { h.packs[0].width = h.n_trials + 1; });
+  refuses([](Header& h) { h.packs[0].model = 2; });
+  refuses([](Header& h) { h.packs[0].fraction = 3; });
 }
 
 TEST(Schema, RefusesWhatIsNoStore) {
@@ -140,6 +151,14 @@ TEST(Schema, RefusesAnotherVersionAndDamage) {
           "has format 99 and this program reads format 1");
   refuses([&](hid_t file) { set(file, "n_trials", 5); }, "another shape or type");
   refuses([&](hid_t file) { checked(H5Adelete(file, "seed")); }, "is damaged");
+  refuses(
+      [&](hid_t file) {
+        const Handle packs(H5Dopen2(file, "packs", H5P_DEFAULT), H5Dclose);
+        const Handle type(H5Dget_type(packs), H5Tclose);
+        const std::vector<Pack> wild(6, Pack{0, 99, 0, 0, 1});
+        checked(H5Dwrite(packs, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, wild.data()));
+      },
+      "a pack lies outside the experiment");
   refuses([&](hid_t file) { checked(H5Ldelete(file, "models/qsa/state", H5P_DEFAULT)); }, "is damaged");
 }
 
