@@ -1,0 +1,194 @@
+#include <stdexcept>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "transport/in_process.h"
+#include "worker/node_data.h"
+#include "worker/protocol.h"
+
+namespace seldon::worker {
+namespace {
+
+using message::Tag;
+using ::testing::ElementsAre;
+
+/// Runs what the test says.
+class Scripted final : public PackRunner {
+ public:
+  using Script = std::function<void(const Pack&, Progress&, const std::function<void(CellReport)>&)>;
+  explicit Scripted(Script script) : script_(std::move(script)) {}
+  void run(const Pack& pack, std::span<const std::uint32_t>, Progress& progress,
+           const std::function<void(CellReport)>& report) override {
+    script_(pack, progress, report);
+  }
+
+ private:
+  Script script_;
+};
+
+/// The test answers for the orchestrator whenever the worker looks for messages.
+class ProtocolTest : public ::testing::Test {
+ protected:
+  ProtocolTest() {
+    hub_.before_poll(1, [this] {
+      while (const auto arrival = hub_.end(0).poll()) {
+        heard_.push_back(static_cast<Tag>(arrival->tag));
+        answer(*arrival);
+      }
+    });
+  }
+
+  template <class Message>
+  void tell(const Message& message) {
+    message::send(hub_.end(0), 1, message);
+  }
+
+  void answer(const Transport::Arrival& arrival) {
+    const auto bytes = arrival.bytes.view();
+    switch (static_cast<Tag>(arrival.tag)) {
+      case Tag::hello:
+        tell(setup_);
+        if (!setup_.place) hub_.end(0).send(1, static_cast<int>(Tag::data), data_);
+        break;
+      case Tag::need_data:
+        hub_.end(0).send(1, static_cast<int>(Tag::data), data_);
+        break;
+      case Tag::placed:
+        placed_ = message::decode<message::Placed>(bytes);
+        break;
+      case Tag::ready:
+        tell(assign_);
+        break;
+      case Tag::cell_done:
+        cells_.push_back(message::decode<message::CellDone>(bytes));
+        break;
+      case Tag::heartbeat:
+        if (cancel_at_heartbeat_) tell(message::Cancel{assign_.lease});
+        break;
+      case Tag::pack_done:
+        done_ = message::decode<message::PackDone>(bytes);
+        tell(message::Stop{3});
+        break;
+      case Tag::fault:
+        fault_ = message::decode<message::Fault>(bytes).text;
+        tell(message::Stop{3});
+        break;
+      default:
+        break;
+    }
+  }
+
+  ExitCode serve_with(Scripted::Script script) {
+    return serve(
+        hub_.end(1), 0, {"host", "node", "1", ""},
+        [&](const std::string& config, std::span<const std::byte> data) {
+          EXPECT_EQ(config, "config");
+          EXPECT_TRUE(std::ranges::equal(data, data_.view()));
+          if (!script) throw std::runtime_error("no device");
+          return std::make_unique<Scripted>(script);
+        },
+        [this] { return time_ += 0.3; });
+  }
+
+  transport::InProcess hub_{2};
+  SharedBytes data_{Bytes(1000, std::byte{42})};
+  message::Setup setup_{0, "config", {}, false};
+  message::Assign assign_{9, {0, 1, 2, 10, 3}, 2, {0, 2}};
+  bool cancel_at_heartbeat_ = false;
+  double time_ = 0;
+
+  std::vector<Tag> heard_;
+  std::vector<message::CellDone> cells_;
+  std::optional<message::PackDone> done_;
+  std::optional<message::Placed> placed_;
+  std::string fault_;
+};
+
+void report_all(const Pack& pack, const std::function<void(CellReport)>& report) {
+  for (const std::uint32_t slot : {0u, 2u}) report({pack.cell(slot), CellState::done, Bytes(4), {}});
+}
+
+TEST_F(ProtocolTest, RunsAPackAndEndsWhenTold) {
+  const ExitCode code =
+      serve_with([](const Pack& pack, Progress&, const auto& report) { report_all(pack, report); });
+  EXPECT_EQ(code, ExitCode::incomplete);  // as the order to stop said
+  EXPECT_THAT(heard_, ElementsAre(Tag::hello, Tag::ready, Tag::cell_done, Tag::cell_done, Tag::pack_done));
+  EXPECT_EQ(hub_.end(0).poll()->tag, static_cast<int>(Tag::bye));
+  ASSERT_EQ(cells_.size(), 2u);
+  EXPECT_EQ(cells_[1].lease, 9u);
+  EXPECT_EQ(cells_[1].report.key, (CellKey{0, 1, 2, 12}));
+  EXPECT_EQ(cells_[1].report.run.attempt, 2u);
+  EXPECT_EQ(cells_[1].report.run.rank, 1);
+  EXPECT_EQ(cells_[1].report.run.width, 3u);
+  EXPECT_EQ(cells_[1].report.run.host, "host");
+  EXPECT_EQ(done_, (message::PackDone{9, false}));
+}
+
+TEST_F(ProtocolTest, FailsTheCellsThatAnExceptionLeavesOut) {
+  serve_with([](const Pack& pack, Progress&, const auto& report) {
+    report({pack.cell(0), CellState::done, Bytes(4), {}});
+    throw std::runtime_error("singular matrix");
+  });
+  ASSERT_EQ(cells_.size(), 2u);
+  EXPECT_EQ(cells_[0].report.state, CellState::done);
+  EXPECT_EQ(cells_[1].report.state, CellState::failed);
+  EXPECT_EQ(cells_[1].report.key.trial, 12u);
+  EXPECT_EQ(cells_[1].report.run.message, "singular matrix");
+  EXPECT_EQ(cells_[1].report.run.attempt, 2u);
+  EXPECT_EQ(done_, (message::PackDone{9, false}));
+}
+
+TEST_F(ProtocolTest, BeatsOnceASecondAndDropsACancelledPack) {
+  cancel_at_heartbeat_ = true;
+  int ticks = 0;
+  serve_with([&](const Pack&, Progress& progress, const auto&) {
+    while (progress.tick() == Order::go) ++ticks;
+    throw Stopped{};
+  });
+  EXPECT_THAT(heard_, ElementsAre(Tag::hello, Tag::ready, Tag::heartbeat, Tag::pack_done));
+  EXPECT_GE(ticks, 2);  // the clock moves by 0.3 s at each look
+  EXPECT_EQ(done_, (message::PackDone{9, true}));
+  EXPECT_TRUE(cells_.empty());
+}
+
+TEST_F(ProtocolTest, TakesAnEngineThatReturnsAfterAStopForStopped) {
+  cancel_at_heartbeat_ = true;
+  serve_with([&](const Pack&, Progress& progress, const auto&) {
+    while (progress.tick() == Order::go) {
+    }
+  });
+  EXPECT_EQ(done_, (message::PackDone{9, true}));
+}
+
+TEST_F(ProtocolTest, ReportsAnEngineThatCannotBeBuilt) {
+  EXPECT_EQ(serve_with(nullptr), ExitCode::incomplete);
+  EXPECT_EQ(fault_, "no device");
+}
+
+TEST_F(ProtocolTest, SharesTheDataWithItsNode) {
+  setup_.share = true;
+  serve_with([&](const Pack& pack, Progress&, const auto& report) {
+    EXPECT_TRUE(std::ranges::equal(map(*placed_->place).view(), data_.view()));
+    report_all(pack, report);
+  });
+  EXPECT_THAT(heard_, ElementsAre(Tag::hello, Tag::placed, Tag::ready, Tag::cell_done, Tag::cell_done,
+                                  Tag::pack_done));
+}
+
+TEST_F(ProtocolTest, MapsWhatAnotherHasPlaced) {
+  const NodeData shared(data_.view());
+  setup_.place = shared.place();
+  serve_with([](const Pack& pack, Progress&, const auto& report) { report_all(pack, report); });
+  EXPECT_EQ(cells_.size(), 2u);
+}
+
+TEST_F(ProtocolTest, AsksForTheDataWhereItCannotBeMapped) {
+  setup_.place = message::SharedPlace{1, 1 << 20, 0, 1000};
+  serve_with([](const Pack& pack, Progress&, const auto& report) { report_all(pack, report); });
+  EXPECT_EQ(heard_[1], Tag::need_data);
+  EXPECT_EQ(cells_.size(), 2u);
+}
+
+}  // namespace
+}  // namespace seldon::worker
