@@ -72,7 +72,8 @@ class Pipe {
   std::array<int, 2> ends_{-1, -1};
 };
 
-/// This process's environment, with the date that Cairo writes into files fixed: equal data give equal bytes.
+/// This process's environment, with the date fixed that Cairo writes into a PDF (from version 1.17 on; older
+/// ones take the clock).
 std::vector<std::string> reproducible_environment() {
   std::vector<std::string> variables{"SOURCE_DATE_EPOCH=0"};
   for (char** variable = environ; *variable; ++variable)
@@ -145,6 +146,10 @@ std::string run_gnuplot(const std::filesystem::path& folder, std::vector<std::st
   pipe.close_writing();
   const auto said = pipe.read_all();
   const int status = wait_for(child);
+  if (said.find("unknown or ambiguous terminal type") != std::string::npos)
+    throw InputError(
+        "this gnuplot cannot write the format (it lacks one of svg, pdfcairo, pngcairo); install a full "
+        "one (Debian: apt-get install gnuplot-nox), or name others with --formats");
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
     throw InternalError("gnuplot failed in " + folder.string() + ": " + said);
   return said;

@@ -159,7 +159,7 @@ std::string status_text(const Status& status) {
                      " models x " + std::to_string(status.fractions) + " data fractions x " +
                      std::to_string(status.n_trials) + " trials = " + std::to_string(status.cells) +
                      " cells, created by seldon " + one_line(status.version) + "\n";
-  text += std::to_string(status.final_cells) + " recorded (" + percent(status.final_cells, status.cells) +
+  text += std::to_string(status.final_cells) + " ended (" + percent(status.final_cells, status.cells) +
           "), " + progress_text(status) + "\n" + table_of_models(status);
   std::string reasons;
   for (const auto& model : status.models)

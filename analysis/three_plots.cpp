@@ -487,8 +487,11 @@ void write_three_plots(const Summary& summary, const std::filesystem::path& fold
   make_folder(folder);
   write_file(folder / "three_plots.dat", three_plots_data(summary));
   write_file(folder / "three_plots.gp", three_plots_script(summary));
-  for (auto format : formats)
+  for (auto format : formats) {
+    write_file(folder / ("three_plots." + std::string(name_of(format))),
+               "");  // gnuplot says less clearly why not
     run_gnuplot(folder, {"-e", "format = '" + std::string(name_of(format)) + "'", "three_plots.gp"});
+  }
 }
 
 }  // namespace seldon::analysis

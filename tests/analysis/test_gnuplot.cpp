@@ -65,6 +65,17 @@ TEST(Gnuplot, FailureCarriesItsMessage) {
   }
 }
 
+TEST(Gnuplot, MissingTerminalNamesThePackage) {
+  const example::Folder folder;
+  write_file(folder.path() / "bad.gp", "set terminal no_such_terminal\n");
+  try {
+    run_gnuplot(folder.path(), {"bad.gp"});
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("gnuplot-nox"));
+  }
+}
+
 TEST(Gnuplot, MissingProgramNamesThePackage) {
   const example::Folder folder;
   const std::string path = std::getenv("PATH");

@@ -72,7 +72,7 @@ TEST_F(SeldonReport, ExportsBothLayouts) {
 TEST_F(SeldonReport, StatusAndDigest) {
   const auto status = report("status " + store_);
   EXPECT_EQ(status.status, 0);
-  EXPECT_THAT(status.output, HasSubstr("80 recorded (100.0 %), complete"));
+  EXPECT_THAT(status.output, HasSubstr("80 ended (100.0 %), complete"));
   const auto digest = report("digest " + store_);
   EXPECT_EQ(digest.status, 0);
   EXPECT_EQ(digest.output, store::digest(store_) + "\n");

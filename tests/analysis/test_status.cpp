@@ -79,7 +79,7 @@ TEST(Status, TextTellsAll) {
 
 TEST(Status, FinishedExperimentIsComplete) {
   const auto text = status_text(status_of(example::small(), 2000));
-  EXPECT_THAT(text, HasSubstr("80 recorded (100.0 %), complete"));
+  EXPECT_THAT(text, HasSubstr("80 ended (100.0 %), complete"));
   EXPECT_THAT(text, Not(HasSubstr("failed cells")));
 }
 
