@@ -51,6 +51,7 @@ BoundValue clopper_pearson(const NodeStatistics& sample, const BoundRequest& req
     limit = k <= 0 ? 0.0 : boost::math::ibeta_inv(k, rest + 1, request.delta, Quiet());
   else
     limit = rest <= 0 ? 1.0 : boost::math::ibeta_inv(k + 1, rest, 1 - request.delta, Quiet());
+  if (request.inflation == 1) return {limit};  // exact to the last bit in the safety test
   // Without inflation a candidate at the predicted edge would pass the safety test every other time only.
   return {std::clamp(sample.mean + request.inflation * (limit - sample.mean), 0.0, 1.0)};
 }
@@ -131,10 +132,6 @@ BoundValue bound(BoundKind kind, const NodeStatistics& sample, const BoundReques
       break;
   }
   return request.rate ? intersect_with_unit(result) : result;
-}
-
-double predicted_safety_rows(double n, double n_candidate, double n_safety) {
-  return std::nearbyint(n / n_candidate * n_safety);
 }
 
 double student_t_quantile(double p, double nu) {

@@ -59,10 +59,6 @@ struct BoundValue {
 /// The last two are infinite where there are no rows. A mean that is NaN gives NaN.
 BoundValue bound(BoundKind kind, const NodeStatistics& sample, const BoundRequest& request);
 
-/// How many of the safety rows will fall to a base node with n of the n_candidate rows: round(n / n_candidate
-/// * n_safety), half to even.
-double predicted_safety_rows(double n, double n_candidate, double n_safety);
-
 /// Quantile of Student's t with nu degrees of freedom, cached per thread (candidate selection asks for the
 /// same few in each iteration). NaN where nu <= 0 or p lies outside [0, 1].
 double student_t_quantile(double p, double nu);

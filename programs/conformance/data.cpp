@@ -66,6 +66,10 @@ std::optional<Metadata> metadata_of(const fs::path& data) {
 
 Table make_table(const fs::path& path) {
   const std::vector<std::vector<double>> numbers = read_numbers(path);
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    if (numbers[i].size() != numbers.front().size())
+      throw InputError({path.string(), static_cast<int>(i) + 1},
+                       "has another number of fields than the first line; mend it");
   std::optional<Metadata> metadata = metadata_of(path);
   const std::size_t columns = numbers.empty() ? 0 : numbers.front().size();
   if (!metadata) {  // features, then the label

@@ -136,12 +136,22 @@ TEST(ClopperPearson, AgreesWithSciPy) {
   EXPECT_NEAR(both(7.5, 31.25, 0.0125).second, 0.4511737812187316, 1e-14);
 }
 
-TEST(ClopperPearson, CountsAreScaledToTheSafetyRowsAndNotInflated) {
-  const BoundRequest request{.delta = 0.05, .m = 20, .inflation = 2};
-  const BoundValue got = bound(BoundKind::clopper_pearson, counts(6, 40), request);
+TEST(ClopperPearson, CountsAreScaledToTheSafetyRows) {
+  const BoundValue got = bound(BoundKind::clopper_pearson, counts(6, 40), {.delta = 0.05, .m = 20});
   EXPECT_NEAR(got.value, 0.3436638043142818, 1e-14);  // 3 of 20
   EXPECT_EQ(got.d_mean, 0);
-  EXPECT_EQ(bound(BoundKind::clopper_pearson, statistics({}), request).value, infinity);
+  EXPECT_EQ(bound(BoundKind::clopper_pearson, statistics({}), {.delta = 0.05, .m = 20}).value, infinity);
+}
+
+TEST(ClopperPearson, InflationMultipliesTheDistanceFromTheMean) {
+  const auto at = [](Side side, double k, double inflation) {
+    const BoundRequest request{.side = side, .delta = 0.05, .m = 20, .inflation = inflation};
+    return bound(BoundKind::clopper_pearson, counts(k, 20), request).value;
+  };
+  EXPECT_NEAR(at(Side::upper, 3, 2), 0.15 + 2 * (0.3436638043142818 - 0.15), 1e-14);
+  EXPECT_NEAR(at(Side::lower, 3, 1.2), 0.15 + 1.2 * (0.04216940788577861 - 0.15), 1e-14);
+  EXPECT_EQ(at(Side::lower, 3, 2), 0);
+  EXPECT_EQ(at(Side::upper, 18, 5), 1);
 }
 
 TEST(Hoeffding, AgreesWithTheFormula) {
@@ -165,12 +175,6 @@ TEST(Bound, NanMeanGivesNan) {
   for (BoundKind kind : {BoundKind::student_t, BoundKind::clopper_pearson, BoundKind::hoeffding})
     EXPECT_TRUE(
         std::isnan(bound(kind, {10, not_a_number, not_a_number, 0, 1}, {.m = 10, .rate = true}).value));
-}
-
-TEST(Bound, PredictedRowsRoundHalfToEven) {
-  EXPECT_EQ(predicted_safety_rows(1, 2, 5), 2);
-  EXPECT_EQ(predicted_safety_rows(1, 2, 7), 4);
-  EXPECT_EQ(predicted_safety_rows(400, 400, 600), 600);
 }
 
 TEST(Bound, UnknownNameListsTheKnown) {
