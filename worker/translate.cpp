@@ -12,6 +12,7 @@
 #include "engine/network/architectures.h"
 #include "table/read_csv.h"
 #include "table/synthetic_faces.h"
+#include "worker/external_baseline.h"
 
 namespace seldon::worker {
 namespace {
@@ -159,6 +160,7 @@ std::vector<std::vector<std::uint32_t>> load_indices(const Description& descript
 void register_all() {
   static const bool once = [] {
     engine::network::register_networks(engine::ArchitectureRegistry::instance());
+    register_external(engine::BaselineRegistry::instance());
     return true;
   }();
   static_cast<void>(once);
@@ -290,7 +292,7 @@ engine::ModelSpec Workspace::translate(const experiment::ModelSection& section) 
                          " entries for " + std::to_string(description_.constraints.size()) +
                          " constraints; give one, or one for each");
   selection.batches.size = section.batch_size;
-  selection.batches.toolkit = selection.adam.toolkit;
+  selection.batches.toolkit = section.variant == "toolkit";
   selection.keep_trace = section.keep_trace && model.seldonian;
 
   const auto& performances = engine::PerformanceRegistry::instance();

@@ -16,7 +16,8 @@
 
 namespace seldon::worker {
 
-/// Makes the architectures of engine/network known besides those of engine itself. May be called again.
+/// Makes the networks and the external baseline known besides what engine itself registers. May be called
+/// again.
 void register_all();
 
 /// Reads or generates the table that a config names.

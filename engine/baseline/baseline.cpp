@@ -6,10 +6,7 @@
 
 namespace seldon::engine {
 
-BaselineRegistry::BaselineRegistry() {
-  register_random(*this);
-  register_external(*this);
-}
+BaselineRegistry::BaselineRegistry() { register_random(*this); }
 
 BaselineRegistry& BaselineRegistry::instance() {
   static BaselineRegistry registry;

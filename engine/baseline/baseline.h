@@ -56,6 +56,5 @@ class BaselineRegistry {
 };
 
 void register_random(BaselineRegistry& registry);
-void register_external(BaselineRegistry& registry);
 
 }  // namespace seldon::engine

@@ -5,15 +5,19 @@
 
 #include <gtest/gtest.h>
 
-#include "../toy.h"
 #include "engine/baseline/baseline.h"
+#include "tests/engine/toy.h"
+#include "worker/translate.h"
 
-namespace seldon::engine {
+namespace seldon::worker {
 namespace {
+
+using namespace engine;
 
 class External : public ::testing::Test {
  protected:
   External() : table_(20, 2, 0.5), rows_(table_.every_row()) {
+    register_all();
     folder_ = ::testing::TempDir() + "/external program";  // a blank, which no shell must see
     std::filesystem::create_directories(folder_);
     request_.data = &table_.data;
@@ -70,4 +74,4 @@ TEST_F(External, SaysWhatWentWrong) {
 }
 
 }  // namespace
-}  // namespace seldon::engine
+}  // namespace seldon::worker

@@ -1,14 +1,5 @@
-// A user's own program as a baseline: rows in, probabilities out (docs/extending.md). The program is started
-// directly, never by way of a shell; it gets three file names: TRAIN.csv (features, label, one 0/1 column per
-// group), PREDICT.csv (the same without label, all rows of the table) and OUT.csv, to which it writes one
-// probability of class 1 per line.
+#include "worker/external_baseline.h"
 
-#include <cerrno>
-#include <charconv>
-#include <chrono>
-#include <cmath>
-#include <cstdio>
-#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
@@ -20,12 +11,16 @@
 #include <unistd.h>
 
 #include "core/error.h"
-#include "engine/baseline/baseline.h"
 
-namespace seldon::engine {
+namespace seldon::worker {
 namespace {
 
 namespace fs = std::filesystem;
+using engine::BaselineRequest;
+using engine::Dataset;
+using engine::Group;
+using engine::Predictor;
+using engine::Rows;
 
 /// A folder of its own for one cell's files, removed at the end.
 class ScratchFolder {
@@ -226,8 +221,8 @@ std::unique_ptr<Predictor> run_external(const BaselineRequest& request) {
 
 }  // namespace
 
-void register_external(BaselineRegistry& registry) {
+void register_external(engine::BaselineRegistry& registry) {
   registry.add({"external", {Regime::classification}, run_external});
 }
 
-}  // namespace seldon::engine
+}  // namespace seldon::worker
