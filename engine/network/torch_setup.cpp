@@ -7,8 +7,6 @@
 #include <ATen/Version.h>
 #include <torch/version.h>
 
-#include "core/error.h"
-
 /// Null where LibTorch brings another BLAS.
 extern "C" [[gnu::weak]] void openblas_set_num_threads(int threads);
 
@@ -21,11 +19,10 @@ void configure_torch(int threads) {
   at::globalContext().setDeterministicCuDNN(true);
 }
 
-void tune_allocator() {
+bool tune_allocator() {
   constexpr int megabyte = 1 << 20;
-  const bool accepted = mallopt(M_MMAP_THRESHOLD, 1024 * megabyte) &&
-                        mallopt(M_TRIM_THRESHOLD, 1024 * megabyte) && mallopt(M_TOP_PAD, 64 * megabyte);
-  if (!accepted) throw InternalError("the C library refused the allocator settings of tune_allocator()");
+  return mallopt(M_MMAP_THRESHOLD, 1024 * megabyte) && mallopt(M_TRIM_THRESHOLD, 1024 * megabyte) &&
+         mallopt(M_TOP_PAD, 64 * megabyte);
 }
 
 std::string torch_numerics() {

@@ -11,10 +11,10 @@ namespace seldon::engine::network {
 void configure_torch(int threads);
 
 /// Makes the C library's allocator keep what LibTorch frees. By default every activation over 128 KiB is
-/// mapped from and returned to the system, and its pages are zeroed anew in every iteration: 294 against 172
-/// ms for a training step of the face CNN. Call first thing in the main thread; InternalError where the C
-/// library refuses.
-void tune_allocator();
+/// mapped from and returned to the system, and its pages are zeroed anew in every iteration, which nearly
+/// doubles the time of a training step of the face CNN. Call first thing in the main thread. False where
+/// another allocator is in place (a sanitizer's, a preloaded one), which has no such settings.
+bool tune_allocator();
 
 /// "LibTorch 1.13.1, AVX2, ...": what results of networks may depend on besides the config, for the store's
 /// numerics.
