@@ -15,8 +15,8 @@ struct CellKey {
   auto operator<=>(const CellKey&) const = default;
 };
 
-/// Cells of one model and data fraction, consecutive trials, that one worker runs together. The cut is made once,
-/// when the store is created, because results may depend on the width.
+/// Cells of one model and data fraction, consecutive trials, that one worker runs together. The cut is made
+/// once, when the store is created, because results may depend on the width.
 struct Pack {
   std::uint32_t experiment = 0;
   std::uint32_t model = 0;
@@ -29,9 +29,18 @@ struct Pack {
 };
 
 /// What the store knows of a cell; one byte in the dataset `state`. The numbers are part of the file format.
-enum class CellState : std::uint8_t { pending = 0, leased = 1, done = 2, failed = 3, lost = 4, preempted = 5 };
+enum class CellState : std::uint8_t {
+  pending = 0,
+  leased = 1,
+  done = 2,
+  failed = 3,
+  lost = 4,
+  preempted = 5
+};
 
 /// A state that no later run changes unless it is asked to (--retry).
-constexpr bool is_final(CellState state) { return state == CellState::done || state == CellState::failed; }
+constexpr bool is_final(CellState state) {
+  return state == CellState::done || state == CellState::failed;
+}
 
 }  // namespace seldon

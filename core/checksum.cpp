@@ -38,7 +38,8 @@ std::uint64_t crc64(std::span<const std::byte> bytes, std::uint64_t crc) {
     std::memcpy(&word, bytes.data(), 8);
     word ^= crc;
     crc = 0;
-    for (int slice = 0; slice < slices; ++slice) crc ^= tables[slices - 1 - slice][(word >> (8 * slice)) & 0xFF];
+    for (int slice = 0; slice < slices; ++slice)
+      crc ^= tables[slices - 1 - slice][(word >> (8 * slice)) & 0xFF];
     bytes = bytes.subspan(8);
   }
   for (std::byte byte : bytes) crc = (crc >> 8) ^ tables[0][(crc ^ static_cast<std::uint64_t>(byte)) & 0xFF];

@@ -1,5 +1,6 @@
 #pragma once
-// What can go wrong, by who can mend it. The programs turn each kind into an exit code (docs/architecture.md).
+// What can go wrong, by who can mend it. The programs turn each kind into an exit code
+// (docs/architecture.md).
 
 #include <stdexcept>
 #include <string>
@@ -19,7 +20,8 @@ class Error : public std::runtime_error {
   ExitCode code_;
 };
 
-/// A place in a file that a user wrote. Line 0 means the whole file; an empty file name means the command line.
+/// A place in a file that a user wrote. Line 0 means the whole file; an empty file name means the command
+/// line.
 struct Location {
   std::string file;
   int line = 0;

@@ -23,8 +23,9 @@ struct CellReport {
 class PackRunner {
  public:
   virtual ~PackRunner() = default;
-  /// Runs the pack at its full width and reports each cell whose slot is in `wanted` as soon as it is known. A cell's
-  /// exception becomes a FAILED report; `Stopped` passes through; anything else is the caller's to report.
+  /// Runs the pack at its full width and reports each cell whose slot is in `wanted` as soon as it is known.
+  /// A cell's exception becomes a FAILED report; `Stopped` passes through; anything else is the caller's to
+  /// report.
   virtual void run(const Pack& pack, std::span<const std::uint32_t> wanted, Progress& progress,
                    const std::function<void(CellReport)>& report) = 0;
 };

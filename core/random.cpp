@@ -13,7 +13,8 @@ using Philox = r123::Philox4x64;
 
 /// One step of a hash chain: the generator's own bijection, keyed by what was absorbed so far.
 std::array<std::uint64_t, 2> absorb(std::array<std::uint64_t, 2> key, std::uint64_t word) {
-  const auto out = Philox{}(Philox::ctr_type{{word, 0x73656c646f6e, 0, 1}}, Philox::key_type{{key[0], key[1]}});
+  const auto out =
+      Philox{}(Philox::ctr_type{{word, 0x73656c646f6e, 0, 1}}, Philox::key_type{{key[0], key[1]}});
   return {out[0], out[1]};
 }
 
@@ -33,7 +34,9 @@ std::uint64_t Stream::bits(std::uint64_t index) const {
   return block[index & 3];
 }
 
-double Stream::uniform(std::uint64_t index) const { return static_cast<double>(bits(index) >> 11) * 0x1p-53; }
+double Stream::uniform(std::uint64_t index) const {
+  return static_cast<double>(bits(index) >> 11) * 0x1p-53;
+}
 
 std::uint64_t Stream::below(std::uint64_t index, std::uint64_t n) const {
   __extension__ using wide = unsigned __int128;

@@ -1,7 +1,8 @@
 #pragma once
-// Random numbers without state: a draw is a pure function of what it is for and of its index, so that results do
-// not depend on the order, the rank or the pack in which they are computed (docs/architecture.md, decision 3).
-// Generator: Philox4x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), by Random123.
+// Random numbers without state: a draw is a pure function of what it is for and of its index, so that results
+// do not depend on the order, the rank or the pack in which they are computed (docs/architecture.md, decision
+// 3). Generator: Philox4x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), by
+// Random123.
 
 #include <array>
 #include <cstdint>
@@ -12,8 +13,8 @@
 
 namespace seldon {
 
-/// What a stream of draws is for; streams of different purposes are independent. The numbers are part of every
-/// published result: never renumber.
+/// What a stream of draws is for; streams of different purposes are independent. The numbers are part of
+/// every published result: never renumber.
 enum class Purpose : std::uint64_t {
   resample = 1,
   held_out = 2,
@@ -28,8 +29,8 @@ enum class Purpose : std::uint64_t {
 /// An endless stream of independent draws, addressed by index.
 class Stream {
  public:
-  /// `parts` are the coordinates that the purpose names in decision 3 (trial, epoch, bits of the fraction ...),
-  /// never an index into a list of the config; `name` is a model's name or empty.
+  /// `parts` are the coordinates that the purpose names in decision 3 (trial, epoch, bits of the fraction
+  /// ...), never an index into a list of the config; `name` is a model's name or empty.
   Stream(Purpose purpose, std::uint64_t seed, std::initializer_list<std::uint64_t> parts = {},
          std::string_view name = {});
 

@@ -1,6 +1,6 @@
 #pragma once
-// What is kept of one cell. The layout follows from the experiment (how many constraints, subgroups ...), so it is
-// computed at run time; the store turns it into a compound HDF5 type, member by member (docs/store.md).
+// What is kept of one cell. The layout follows from the experiment (how many constraints, subgroups ...), so
+// it is computed at run time; the store turns it into a compound HDF5 type, member by member (docs/store.md).
 
 #include <cstddef>
 #include <cstdint>
@@ -40,27 +40,27 @@ std::size_t size_of(ScalarType type);
 
 /// The parts of a record. Those from `histogram` on are optional arrays, kept in datasets of their own.
 enum class Field : std::uint8_t {
-  crc,              ///< CRC-64 of the cell's key and of everything else in the record, arrays included
-  outcome,          ///< Outcome
-  nsf_reason,       ///< NsfReason
-  rows,             ///< n: rows that the trial saw (candidate + safety)
-  best_iteration,   ///< iteration of the returned iterate, -1 where there is none
-  performance,      ///< [truth][measure]
-  g,                ///< [constraint][rule][truth]: ground-truth value, > 0 or NaN means violated; -inf: no solution
-  upper,            ///< [constraint]: the safety test's upper bound of g (NaN for baselines)
-  node_n,           ///< [base node]: rows behind it in the safety test
-  node_mean,        ///< [base node]
-  node_sd,          ///< [base node] ddof 1
-  node_lower,       ///< [base node] -inf where that side is not needed
-  node_upper,       ///< [base node] +inf where that side is not needed
-  hard_counts,      ///< [truth][subgroup][true class][class]: rows by decided class
-  soft_sums,        ///< [truth][subgroup][true class][class]: sums of the predicted probability
-  soft_squares,     ///< [truth][subgroup][true class][class]: sums of its square
-  log_loss,         ///< [truth][subgroup][2]: sum and sum of squares of the log loss (nats)
-  residuals,        ///< regression: [truth][subgroup][7]: n, sums of y, y^2, e, |e|, e^2, e^4; e = prediction - y
-  histogram,        ///< [truth][subgroup][true class][64][2]: count and sum of scores per bin of [0, 1]
-  trace,            ///< [iteration][1 + 2 constraints]: loss, then multiplier and upper bound of each constraint
-  parameters,       ///< [parameter]: the solution, BatchNorm statistics last; NaN where there is no solution
+  crc,             ///< CRC-64 of the cell's key and of everything else in the record, arrays included
+  outcome,         ///< Outcome
+  nsf_reason,      ///< NsfReason
+  rows,            ///< n: rows that the trial saw (candidate + safety)
+  best_iteration,  ///< iteration of the returned iterate, -1 where there is none
+  performance,     ///< [truth][measure]
+  g,          ///< [constraint][rule][truth]: ground-truth value, > 0 or NaN means violated; -inf: no solution
+  upper,      ///< [constraint]: the safety test's upper bound of g (NaN for baselines)
+  node_n,     ///< [base node]: rows behind it in the safety test
+  node_mean,  ///< [base node]
+  node_sd,    ///< [base node] ddof 1
+  node_lower,    ///< [base node] -inf where that side is not needed
+  node_upper,    ///< [base node] +inf where that side is not needed
+  hard_counts,   ///< [truth][subgroup][true class][class]: rows by decided class
+  soft_sums,     ///< [truth][subgroup][true class][class]: sums of the predicted probability
+  soft_squares,  ///< [truth][subgroup][true class][class]: sums of its square
+  log_loss,      ///< [truth][subgroup][2]: sum and sum of squares of the log loss (nats)
+  residuals,   ///< regression: [truth][subgroup][7]: n, sums of y, y^2, e, |e|, e^2, e^4; e = prediction - y
+  histogram,   ///< [truth][subgroup][true class][64][2]: count and sum of scores per bin of [0, 1]
+  trace,       ///< [iteration][1 + 2 constraints]: loss, then multiplier and upper bound of each constraint
+  parameters,  ///< [parameter]: the solution, BatchNorm statistics last; NaN where there is no solution
 };
 inline constexpr std::size_t field_count = static_cast<std::size_t>(Field::parameters) + 1;
 inline constexpr std::size_t histogram_bins = 64;
@@ -69,16 +69,16 @@ std::string_view name_of(Field field);
 /// The axes of an experiment's records; every name of an axis is stored beside the data.
 struct RecordShape {
   Regime regime = Regime::classification;
-  std::uint32_t classes = 2;                 ///< 0 for regression
-  std::vector<std::string> performance;      ///< performance measures
-  std::vector<std::string> constraints;      ///< constraint names
-  std::vector<std::string> base_nodes;       ///< "<constraint>: <node>", in the order of the trees
-  std::vector<std::string> subgroups;        ///< the first is "all"
-  std::vector<std::string> truths;           ///< "original", "held_out"
-  std::vector<std::string> rules;            ///< "soft", "hard"; regression: "value"
-  bool histograms = true;                    ///< ignored for regression
-  std::uint64_t trace_iterations = 0;        ///< 0: no trace
-  std::uint64_t parameters = 0;              ///< 0: not kept
+  std::uint32_t classes = 2;             ///< 0 for regression
+  std::vector<std::string> performance;  ///< performance measures
+  std::vector<std::string> constraints;  ///< constraint names
+  std::vector<std::string> base_nodes;   ///< "<constraint>: <node>", in the order of the trees
+  std::vector<std::string> subgroups;    ///< the first is "all"
+  std::vector<std::string> truths;       ///< "original", "held_out"
+  std::vector<std::string> rules;        ///< "soft", "hard"; regression: "value"
+  bool histograms = true;                ///< ignored for regression
+  std::uint64_t trace_iterations = 0;    ///< 0: no trace
+  std::uint64_t parameters = 0;          ///< 0: not kept
 
   bool operator==(const RecordShape&) const = default;
 };
@@ -88,9 +88,9 @@ class RecordLayout {
   struct Member {
     Field field;
     ScalarType type;
-    std::vector<std::size_t> dims;       ///< empty for a scalar
-    std::vector<std::string> axes;       ///< name of each axis: "truth", "subgroup" ...
-    std::size_t offset;                  ///< bytes from the start of the record, a multiple of 8
+    std::vector<std::size_t> dims;  ///< empty for a scalar
+    std::vector<std::string> axes;  ///< name of each axis: "truth", "subgroup" ...
+    std::size_t offset;             ///< bytes from the start of the record, a multiple of 8
     std::size_t elements() const;
     std::size_t bytes() const { return elements() * size_of(type); }
   };
@@ -100,7 +100,8 @@ class RecordLayout {
   const RecordShape& shape() const { return shape_; }
   /// Members of the compound, in file order.
   const std::vector<Member>& members() const { return members_; }
-  /// Optional arrays, which follow the compound in a CellRecord's bytes; offsets count from the record's start.
+  /// Optional arrays, which follow the compound in a CellRecord's bytes; offsets count from the record's
+  /// start.
   const std::vector<Member>& arrays() const { return arrays_; }
   /// Bytes of the compound alone.
   std::size_t compound_bytes() const { return compound_bytes_; }
@@ -147,8 +148,9 @@ class CellRecord {
   void set_outcome(Outcome outcome, NsfReason reason);
   NsfReason nsf_reason() const { return static_cast<NsfReason>(view<std::int32_t>(Field::nsf_reason)[0]); }
 
-  /// The checksum of the key and of all bytes but the checksum's own. Experiment and list indices are left out of
-  /// it, since an extended store moves them: `model_name`, the fraction's value and the trial identify the cell.
+  /// The checksum of the key and of all bytes but the checksum's own. Experiment and list indices are left
+  /// out of it, since an extended store moves them: `model_name`, the fraction's value and the trial identify
+  /// the cell.
   std::uint64_t checksum(std::string_view model_name, double fraction, std::uint32_t trial) const;
   void seal(std::string_view model_name, double fraction, std::uint32_t trial);
   bool intact(std::string_view model_name, double fraction, std::uint32_t trial) const;
@@ -164,9 +166,9 @@ struct RunInfo {
   std::uint32_t attempt = 0;
   std::int32_t rank = -1;
   std::uint32_t width = 1;
-  std::string host;     ///< at most 63 bytes are stored
-  std::string device;   ///< at most 31 bytes are stored
-  double start = 0;     ///< seconds since the epoch
+  std::string host;    ///< at most 63 bytes are stored
+  std::string device;  ///< at most 31 bytes are stored
+  double start = 0;    ///< seconds since the epoch
   double seconds_selection = 0, seconds_safety = 0, seconds_evaluation = 0, seconds_total = 0;
   std::string message;  ///< of a failure; at most 159 bytes of UTF-8 are stored
 };

@@ -1,6 +1,6 @@
 #pragma once
-// Bytes of messages: little-endian scalars, length-prefixed strings and vectors. No reflection, no versions: both
-// ends are the same program, which the handshake checks.
+// Bytes of messages: little-endian scalars, length-prefixed strings and vectors. No reflection, no versions:
+// both ends are the same program, which the handshake checks.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,8 +19,7 @@ using Bytes = std::vector<std::byte>;
 class Writer {
  public:
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  Writer& put(const T& value) {
+  requires std::is_trivially_copyable_v<T> Writer& put(const T& value) {
     const auto* first = reinterpret_cast<const std::byte*>(&value);
     bytes_.insert(bytes_.end(), first, first + sizeof(T));
     return *this;
@@ -55,8 +54,7 @@ class Reader {
   explicit Reader(std::span<const std::byte> bytes) : bytes_(bytes) {}
 
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  T get() {
+  requires std::is_trivially_copyable_v<T> T get() {
     T value;
     std::memcpy(&value, take(sizeof(T)).data(), sizeof(T));
     return value;
@@ -66,8 +64,7 @@ class Reader {
     return {reinterpret_cast<const char*>(raw.data()), raw.size()};
   }
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  std::vector<T> get_vector() {
+  requires std::is_trivially_copyable_v<T> std::vector<T> get_vector() {
     const auto count = get<std::uint64_t>();
     if (count > bytes_.size() / sizeof(T)) throw InternalError("a message ends before its contents do");
     const auto raw = take(count * sizeof(T));

@@ -57,9 +57,10 @@ class Search {
       selection_.stopped_by_nan = true;
       return;
     }
-    if (options_.adam.toolkit && std::ranges::any_of(value.upper, [](double u) { return !std::isfinite(u); })) {
-      // The toolkit gives up at an infinite bound, whatever it has found before (docs/semantics.md); a paired replay
-      // of its runs needs that too.
+    if (options_.adam.toolkit &&
+        std::ranges::any_of(value.upper, [](double u) { return !std::isfinite(u); })) {
+      // The toolkit gives up at an infinite bound, whatever it has found before (docs/semantics.md); a paired
+      // replay of its runs needs that too.
       kept_.clear();
       selection_.stopped_by_nan = true;
       return;

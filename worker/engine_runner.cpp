@@ -25,9 +25,11 @@ constexpr double work_per_second = 5e9;
 
 using Indices = std::vector<std::vector<std::uint32_t>>;
 
-std::vector<std::byte> pack_data(const table::Frame& frame, const Indices& indices) {
+/// `folder` is the config's: the config's text that workers parse does not know it.
+std::vector<std::byte> pack_data(const table::Frame& frame, const Indices& indices,
+                                 const std::string& folder) {
   Writer writer;
-  writer.put(indices);
+  writer.put(folder).put(indices);
   Bytes head = writer.take();
   head.resize((head.size() + 7) / 8 * 8);  // the frame wants to start on a multiple of eight
   const std::uint64_t sizes[2] = {head.size(), frame.blob().size()};
@@ -41,6 +43,7 @@ std::vector<std::byte> pack_data(const table::Frame& frame, const Indices& indic
 struct Unpacked {
   table::Frame frame;
   Indices indices;
+  std::string folder;
 };
 
 Unpacked unpack_data(std::span<const std::byte> data) {
@@ -49,9 +52,11 @@ Unpacked unpack_data(std::span<const std::byte> data) {
   constexpr std::size_t start = 2 * sizeof(std::uint64_t);
   if (start + head + body != data.size()) throw InternalError("the data from rank 0 have the wrong size");
   Reader reader(data.subspan(start, head));
+  std::string folder = reader.get_string();
   Indices indices(reader.get<std::uint64_t>());
   for (auto& rows : indices) rows = reader.get_vector<std::uint32_t>();
-  return {table::Frame::from_blob(nullptr, data.subspan(start + head, body)), std::move(indices)};
+  return {table::Frame::from_blob(nullptr, data.subspan(start + head, body)), std::move(indices),
+          std::move(folder)};
 }
 
 /// "min(PR | [M], ...)  2 base nodes, 4 bounds" and a line per node.
@@ -122,8 +127,10 @@ class EngineRunner final : public PackRunner {
   EngineRunner(const std::string& config, std::span<const std::byte> data, int rank)
       : rank_(rank), host_(host_name()) {
     Unpacked unpacked = unpack_data(data);
-    workspace_ = std::make_unique<Workspace>(experiment::parse_config(config, "the config sent by rank 0"),
-                                             std::move(unpacked.frame), std::move(unpacked.indices));
+    experiment::Description description = experiment::parse_config(config, "the config sent by rank 0");
+    description.folder = unpacked.folder;
+    workspace_ = std::make_unique<Workspace>(std::move(description), std::move(unpacked.frame),
+                                             std::move(unpacked.indices));
     engine::network::tune_allocator();
     engine::network::configure_torch(static_cast<int>(workspace_->description().threads_per_worker));
   }
@@ -194,7 +201,8 @@ Prepared prepare(const std::string& config_path, std::span<const std::string> ov
   const experiment::Description& description = prepared.description;
   table::Frame frame = load_table(description);
   Indices indices = load_indices(description, frame.rows());
-  prepared.data = std::make_shared<const std::vector<std::byte>>(pack_data(frame, indices));
+  prepared.data =
+      std::make_shared<const std::vector<std::byte>>(pack_data(frame, indices, description.folder));
 
   std::map<std::string, std::string> hashes = {{"data.hash", frame.content_hash()}};
   if (!indices.empty()) hashes["resample.indices.hash"] = hash_of(indices);

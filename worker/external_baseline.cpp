@@ -1,8 +1,17 @@
 #include "worker/external_baseline.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <numeric>
 #include <signal.h>
 #include <spawn.h>
@@ -191,6 +200,11 @@ std::unique_ptr<Predictor> run_external(const BaselineRequest& request) {
                      "': an external baseline needs a table of features, not images");
   if (request.command.empty())
     throw InputError("model '" + request.model_name + "': an external baseline needs a command");
+  const auto same_class = [&](std::uint32_t row) {
+    return data.labels[row] == data.labels[request.rows.front()];
+  };
+  if (std::ranges::all_of(request.rows, same_class))
+    return nullptr;  // nothing to learn, as for our own baselines
   const ScratchFolder scratch;
   const fs::path train = scratch.file("train.csv"), predict = scratch.file("predict.csv"),
                  out = scratch.file("out.csv");

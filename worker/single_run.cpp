@@ -177,7 +177,7 @@ void predict(const std::string& solution_path, const std::string& data_path, std
   request.data = &data;
   request.candidate_rows = {{}};
   request.trials = {0};
-  request.initial = "zeros";
+  request.initial = architecture->default_initial;
   request.batchnorm = batchnorm;
   const auto learner = architecture->make(request);
   learner->load_solution(0, parameters);
