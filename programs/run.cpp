@@ -101,8 +101,9 @@ class Job {
         sink_(writer_),
         live_line_(isatty(STDERR_FILENO) != 0) {}
 
-  /// Workers that reach `transport` get to work; `own_ranks` says whether some share this node's memory.
-  void start(Transport& transport, bool ranks_elsewhere);
+  /// Workers that reach `transport` get to work. `other_ranks`: some are other processes, here or on other
+  /// nodes, and those of one node share a copy of the data.
+  void start(Transport& transport, bool other_ranks);
   bool turn();
   bool finished() const { return orchestrator_->finished(); }
   /// The store is safe, the last word is said.
@@ -133,7 +134,7 @@ orchestrator::Plan Job::plan() const {
   return plan;
 }
 
-void Job::start(Transport& transport, bool ranks_elsewhere) {
+void Job::start(Transport& transport, bool other_ranks) {
   const message::Hello own = introduce(request_);
   orchestrator::Supply supply;
   supply.config = experiment_.header.config;
@@ -141,8 +142,8 @@ void Job::start(Transport& transport, bool ranks_elsewhere) {
   supply.node = own.node;
   supply.version = own.version;
   supply.numerics = own.numerics;
-  supply.share = ranks_elsewhere;
-  if (ranks_elsewhere) {
+  supply.share = other_ranks;
+  if (other_ranks) {
     try {
       node_data_ = std::make_unique<worker::NodeData>(supply.data.view());
       supply.place = node_data_->place();
@@ -244,6 +245,7 @@ ExitCode run_alone(const RunRequest& request) {
   transport::InProcess hub(2);
   Job job(request);
   job.start(hub.end(0), false);
+  if (job.finished()) return job.conclude();
 
   std::exception_ptr failure;
   bool over = false;

@@ -111,6 +111,9 @@ int main(int argc, char** argv) {
     return explain(app, error);
   }
   try {
+    const bool one_process = *check_command || *predict_command || arguments.once;
+    if (one_process && programs::launched_rank() > 0)
+      return 0;  // the first of the launched processes does it
     if (*check_command) return static_cast<int>(check(arguments));
     if (*run_command) return static_cast<int>(run(arguments));
     return static_cast<int>(predict(arguments));

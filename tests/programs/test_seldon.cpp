@@ -1,0 +1,198 @@
+// The program itself: small experiments with the real engine, and every kind of bad input.
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "store/store.h"
+#include "tests/programs/command.h"
+
+namespace seldon {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+const std::string seldon_program = SELDON_BINARY_DIR "/bin/seldon";
+const std::string quickstart = SELDON_SOURCE_DIR "/configs/quickstart.toml";
+
+class SeldonTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("seldon-program-" + std::to_string(getpid()));
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder_ / name) << text;
+  }
+  CommandResult seldon(std::vector<std::string> arguments, int ranks = 0) const {
+    arguments.insert(arguments.begin(), seldon_program);
+    return run_command(with_ranks(ranks, std::move(arguments)));
+  }
+  /// A run of the quickstart cut to a few seconds.
+  CommandResult small_run(const std::string& store, int ranks, std::vector<std::string> more = {}) const {
+    std::vector<std::string> arguments{"run",     quickstart,
+                                       "--store", path(store),
+                                       "--set",   "experiment.n_trials=3",
+                                       "--set",   "experiment.data_fracs=[0.1, 0.5]",
+                                       "--set",   "model.qsa.iterations=50"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return seldon(arguments, ranks);
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(SeldonTest, ComputesTheSameBitsOnAnyNumberOfRanks) {
+  for (const int ranks : {0, 2, 4}) {
+    const auto result = small_run(std::to_string(ranks), ranks);
+    EXPECT_EQ(result.status, 0) << result.output;
+  }
+  EXPECT_EQ(store::digest(path("2")), store::digest(path("0")));
+  EXPECT_EQ(store::digest(path("4")), store::digest(path("0")));
+  const auto again = small_run("0", 0);
+  EXPECT_EQ(again.status, 0) << again.output;
+  EXPECT_THAT(again.output, HasSubstr("nothing to do"));
+}
+
+TEST_F(SeldonTest, RefusesAStoreOfAnotherConfigWithTheDifference) {
+  EXPECT_EQ(small_run("s.h5", 0).status, 0);
+  const auto result = small_run("s.h5", 0, {"--set", "experiment.seed=2"});
+  EXPECT_EQ(result.status, 2) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("experiment.seed: 1 in the store, 2 in the config"));
+}
+
+TEST_F(SeldonTest, ChecksAConfigAndPrintsThePlan) {
+  const auto result = seldon({"check", quickstart});
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("1125 cells"));
+  EXPECT_THAT(result.output, HasSubstr("Store: "));
+}
+
+TEST_F(SeldonTest, RefusesAStoreThatWouldBeTooLarge) {
+  for (const std::string command : {"check", "run"}) {
+    std::vector<std::string> arguments{command, quickstart, "--set", "store.max_bytes=1000"};
+    if (command == "run") arguments.insert(arguments.end(), {"--store", path("s.h5")});
+    const auto result = seldon(arguments);
+    EXPECT_EQ(result.status, 2) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("store.max_bytes is 1000"));
+  }
+  EXPECT_FALSE(fs::exists(path("s.h5")));
+}
+
+TEST_F(SeldonTest, RefusesABadCommandLine) {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{},
+                                                    {"fly"},
+                                                    {"check"},
+                                                    {"run", quickstart},
+                                                    {"check", quickstart, "--set"},
+                                                    {"run", quickstart, "--once", "--store", "s.h5"}}) {
+    const auto result = seldon(arguments);
+    EXPECT_EQ(result.status, 2) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("seldon: error: "));
+  }
+  EXPECT_EQ(seldon({"--version"}).status, 0);
+  EXPECT_EQ(seldon({"--help"}).status, 0);
+}
+
+TEST_F(SeldonTest, EndsEveryRankOnBadInput) {
+  const auto result = small_run("s.h5", 3, {"--set", "experiment.n_trails=3"});
+  EXPECT_EQ(result.status, 2) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("n_trials"));  // the nearest known key
+  EXPECT_FALSE(fs::exists(path("s.h5")));
+}
+
+TEST_F(SeldonTest, TrainsOnceAndPredicts) {
+  const auto once =
+      seldon({"run", quickstart, "--once", "--out", path("out"), "--set", "model.qsa.iterations=50"});
+  EXPECT_EQ(once.status, 0) << once.output;
+  EXPECT_THAT(once.output, HasSubstr("logistic_regression"));
+  const auto solution = path("out") + "/logistic_regression.solution.json";
+  ASSERT_TRUE(fs::exists(solution)) << once.output;
+  const auto predicted = seldon({"predict", solution, SELDON_SOURCE_DIR "/data/german_credit.csv"});
+  EXPECT_EQ(predicted.status, 0) << predicted.output;
+  EXPECT_EQ(std::ranges::count(predicted.output, '\n'), 1001);  // a heading and 1000 rows
+}
+
+/// A table of 40 good rows with one thing wrong, and what the message must say.
+struct BadData {
+  std::string name, label, row, config, message;
+};
+
+class BadDataTest : public SeldonTest, public ::testing::WithParamInterface<BadData> {};
+
+TEST_P(BadDataTest, IsRefusedWithItsPlace) {
+  const BadData& bad = GetParam();
+  std::string csv = "x,sex,y\n";
+  for (int row = 0; row < 40; ++row)
+    csv += std::to_string(row) + ".5," + (row % 3 ? "m" : "f") + "," + std::to_string(row % 2) + "\n";
+  if (bad.name == "empty_file") csv.clear();
+  write("table.csv", csv + bad.row);
+  write("bad.toml", R"([experiment]
+name = "bad"
+seed = 1
+n_trials = 2
+data_fracs = [0.5, 1]
+[data]
+path = "table.csv"
+label = ")" + bad.label +
+                        R"("
+numeric = ["x"]
+[[group]]
+attribute = "sex"
+name = "M"
+where = "sex == m"
+[[group]]
+attribute = "sex"
+name = "F"
+where = "sex != m"
+)" + bad.config + R"(
+[split]
+frac_in_safety = 0.6
+[[constraint]]
+name = "parity"
+expression = "abs((PR | [M]) - (PR | [F])) <= 0.2"
+delta = 0.05
+[[model]]
+name = "random"
+kind = "baseline"
+architecture = "uniform_random"
+[evaluation]
+performance = ["accuracy"]
+)");
+  const auto result = seldon({"run", path("bad.toml"), "--store", path("s.h5")});
+  if (bad.message.empty()) {
+    EXPECT_EQ(result.status, 0) << result.output;
+    return;
+  }
+  EXPECT_EQ(result.status, 2) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("seldon: error: "));
+  EXPECT_THAT(result.output, HasSubstr(bad.message));
+  EXPECT_FALSE(fs::exists(path("s.h5")));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, BadDataTest,
+    ::testing::Values(
+        BadData{"nothing_wrong", "y", "", "", ""}, BadData{"missing_column", "z", "", "", "z"},
+        BadData{"text_for_a_number", "y", "many,m,1\n", "", "table.csv:42"},
+        BadData{"ragged_row", "y", "1,m\n", "", "table.csv:42"},
+        BadData{"nan", "y", "nan,m,1\n", "", "table.csv:42"}, BadData{"empty_file", "y", "", "", "table.csv"},
+        BadData{"label_not_binary", "y", "1,m,7\n", "", "table.csv:42"},
+        BadData{"group_without_rows", "y", "",
+                "[[group]]\nattribute = \"age\"\nname = \"old\"\nwhere = \"x > 1000\"\noverlapping = true\n",
+                "old"}),
+    [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace seldon
