@@ -1,0 +1,121 @@
+#include "programs/seldon_main.h"
+
+#include <exception>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "experiment/config.h"
+#include "experiment/plan.h"
+#include "programs/errors.h"
+#include "programs/experiment.h"
+#include "programs/run.h"
+#include "worker/engine_runner.h"
+
+namespace seldon::programs {
+namespace {
+
+struct Arguments {
+  std::string config, store, log_folder, out_folder = ".", solution, data;
+  std::vector<std::string> overrides;
+  bool once = false, mixed_hardware = false;
+};
+
+ExitCode check(const Arguments& arguments) {
+  const auto prepared = prepare(arguments.config, arguments.overrides);
+  std::cout << experiment::describe(prepared.description, prepared.plan, prepared.facts);
+  return ExitCode::complete;
+}
+
+ExitCode start_run(const Arguments& arguments) {
+  if (arguments.once) {
+    worker::run_once(arguments.config, arguments.overrides, arguments.out_folder, std::cout);
+    return ExitCode::complete;
+  }
+  RunRequest request;
+  request.store_path = arguments.store;
+  request.log_folder = arguments.log_folder;
+  request.numerics = worker::numerics();
+  request.mixed_hardware = arguments.mixed_hardware;
+  request.prepare = [&] { return to_experiment(prepare(arguments.config, arguments.overrides)); };
+  request.identity_difference = experiment::identity_difference;
+  request.make_runner = worker::make_runner;
+  return run(request);
+}
+
+ExitCode predict(const Arguments& arguments) {
+  worker::predict(arguments.solution, arguments.data, std::cout);
+  return ExitCode::complete;
+}
+
+void add_config(CLI::App& command, Arguments& arguments) {
+  command.add_option("CONFIG", arguments.config, "the experiment (TOML; docs/config.md)")->required();
+  command
+      .add_option("--set", arguments.overrides, "KEY=VALUE: overrides one key, e.g. experiment.n_trials=4")
+      ->allow_extra_args(false);
+}
+
+/// Refuses what the parser cannot know to be wrong.
+void check_run_arguments(const Arguments& arguments) {
+  if (arguments.once == !arguments.store.empty())
+    throw CLI::ParseError("run needs either --store FILE.h5, for an experiment, or --once, for one data set",
+                          CLI::ExitCodes::RequiredError);
+}
+
+/// All ranks read the same command line; the first one speaks.
+int explain(const CLI::App& app, const CLI::ParseError& error) {
+  const bool asked = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);  // --help, --version
+  if (launched_rank() == 0) {
+    if (asked)
+      app.exit(error);
+    else
+      std::cerr << "seldon: error: " << error.what() << "\nseldon --help tells what there is.\n";
+  }
+  return static_cast<int>(asked ? ExitCode::complete : ExitCode::bad_input);
+}
+
+}  // namespace
+
+int seldon_main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app("Seldonian experiments on clusters", "seldon");
+  app.set_version_flag("--version", "seldon " SELDON_VERSION);
+  app.require_subcommand(1);
+
+  auto* check_command = app.add_subcommand("check", "validate a config and print the plan");
+  add_config(*check_command, arguments);
+
+  auto* run_command =
+      app.add_subcommand("run", "run an experiment, or what is missing of it; also under mpirun");
+  add_config(*run_command, arguments);
+  run_command->add_option("--store", arguments.store, "the HDF5 file that takes the records");
+  run_command->add_option("--log-dir", arguments.log_folder, "each rank writes its log here");
+  run_command->add_flag("--mixed-hardware", arguments.mixed_hardware,
+                        "go on with a store that was begun where numbers come out differently");
+  run_command->add_flag("--once", arguments.once, "train each model once, on all rows");
+  run_command->add_option("--out", arguments.out_folder, "--once writes solutions and traces here");
+  run_command->callback([&] { check_run_arguments(arguments); });
+
+  auto* predict_command = app.add_subcommand("predict", "score new rows by a solution of run --once, as CSV");
+  predict_command->add_option("SOLUTION", arguments.solution)->required();
+  predict_command->add_option("DATA", arguments.data, "CSV, .gz too")->required();
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return explain(app, error);
+  }
+  try {
+    const bool one_process = *check_command || *predict_command || arguments.once;
+    if (one_process && launched_rank() > 0) return 0;  // the first of the launched processes does it
+    if (*check_command) return static_cast<int>(check(arguments));
+    if (*run_command) return static_cast<int>(start_run(arguments));
+    return static_cast<int>(predict(arguments));
+  } catch (...) {
+    return static_cast<int>(report(std::current_exception()));
+  }
+}
+
+}  // namespace seldon::programs
