@@ -76,6 +76,10 @@ void Lagrangian::choose(std::span<const std::uint32_t> batch) {
     std::ranges::transform(passes_[p], pass_[p].labels.begin(),
                            [&](std::uint32_t i) { return data.labels[rows_[i]]; });
   }
+  for (Node& node : nodes_) {
+    node.soft.choose(pass_[node.pass].labels, node.positions);
+    node.hard.labels = node.soft.labels;
+  }
 }
 
 double Lagrangian::predicted_rows(double node_rows) const {
@@ -139,10 +143,10 @@ const Lagrangian::Value& Lagrangian::evaluate(std::span<const std::span<const do
       Node& node = nodes_[first + k];
       const Pass& pass = pass_[node.pass];
       if (node.positions.size() < 2) value_.usable[i] = 0;
-      node.soft.compute(base[k], pass.scores, columns, pass.labels, node.positions, true);
+      node.soft.compute(base[k], pass.scores, columns, node.positions, true);
       node.statistics = node.soft.statistics();
       if (!constraint.hard) continue;
-      node.hard.compute(base[k], pass.decisions, columns, pass.labels, node.positions, false);
+      node.hard.compute(base[k], pass.decisions, columns, node.positions, false);
       node.hard_statistics = node.hard.statistics();
     }
     value_.upper[i] = value_.usable[i] ? upper_of(i, first) : std::numeric_limits<double>::quiet_NaN();

@@ -26,11 +26,13 @@ std::vector<double> NodeScores::values(const BaseNode& node, bool hard) {
     std::ranges::copy_if(rows_, std::back_inserter(masked), in_groups);
     if (masked.empty()) return {};
     NodeScores own(data_, predictor_, masked);
-    values.compute(node, hard ? own.decisions_ : own.scores_, predictor_.columns(), own.labels_,
-                   node_positions(data_, node, masked), false);
+    const auto positions = node_positions(data_, node, masked);
+    values.choose(own.labels_, positions);
+    values.compute(node, hard ? own.decisions_ : own.scores_, predictor_.columns(), positions, false);
   } else {
-    values.compute(node, hard ? decisions_ : scores_, predictor_.columns(), labels_,
-                   node_positions(data_, node, rows_), false);
+    const auto positions = node_positions(data_, node, rows_);
+    values.choose(labels_, positions);
+    values.compute(node, hard ? decisions_ : scores_, predictor_.columns(), positions, false);
   }
   return std::move(values.z);
 }

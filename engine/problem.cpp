@@ -17,17 +17,19 @@ GroupMask::GroupMask(const Dataset& data, const BaseNode& node) {
   }
 }
 
+void NodeValues::choose(std::span<const double> labels_of_pass, std::span<const std::uint32_t> positions) {
+  labels.resize(positions.size());
+  gather(labels_of_pass, positions, labels);
+}
+
 void NodeValues::compute(const BaseNode& node, std::span<const double> scores_of_pass, std::size_t columns,
-                         std::span<const double> labels_of_pass, std::span<const std::uint32_t> positions,
-                         bool derivatives) {
+                         std::span<const std::uint32_t> positions, bool derivatives) {
   const std::size_t n = positions.size();
   scores.resize(n * columns);
-  labels.resize(n);
   z.resize(n);
   dz.resize(derivatives ? n * columns : 0);
-  for (std::size_t i = 0; i < n; ++i) labels[i] = labels_of_pass[positions[i]];
   if (columns == 1) {
-    for (std::size_t i = 0; i < n; ++i) scores[i] = scores_of_pass[positions[i]];
+    gather(scores_of_pass, positions, scores);
   } else {
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t k = 0; k < columns; ++k)

@@ -55,10 +55,11 @@ class GroupMask {
 /// The values z of a base node over some rows, from scores (or decisions) gathered at `positions`.
 struct NodeValues {
   std::vector<double> z, dz, scores, labels;
-  /// dz is computed only if `derivatives`.
+  /// Sets the rows by their labels, which stay while the same rows are scored again.
+  void choose(std::span<const double> labels_of_pass, std::span<const std::uint32_t> positions);
+  /// After `choose` with the same positions. dz is computed only if `derivatives`.
   void compute(const BaseNode& node, std::span<const double> scores_of_pass, std::size_t columns,
-               std::span<const double> labels_of_pass, std::span<const std::uint32_t> positions,
-               bool derivatives);
+               std::span<const std::uint32_t> positions, bool derivatives);
   NodeStatistics statistics() const;
 };
 

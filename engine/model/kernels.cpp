@@ -66,13 +66,35 @@ void logistic_loop(const double* eta, double* p, std::size_t n) {
 SELDON_VECTOR_CLONES
 void log_loss_block(const double* eta, const double* p, const double* labels, std::size_t n, double* products,
                     double* sums) {
-  for (std::size_t i = 0; i < n; i += lanes)
-    for (std::size_t l = 0; l < lanes; ++l) {
+  for (std::size_t i = 0; i < n; i += wide)
+    for (std::size_t l = 0; l < wide; ++l) {
       const double q = 1.0 - p[i + l];
       products[l] *= p[i + l] > q ? p[i + l] : q;
       const double wrong = labels[i + l] > 0.5 ? -eta[i + l] : eta[i + l];
       sums[l] += wrong > 0 ? wrong : 0.0;
     }
+}
+
+SELDON_VECTOR_CLONES
+void difference_loop(const double* p, const double* labels, std::size_t n, double scale, double* out) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = (p[i] - labels[i]) * scale;
+}
+
+SELDON_VECTOR_CLONES
+void logistic_gradient_loop(const double* p, const double* d_p, std::size_t n, double* d_eta) {
+  for (std::size_t i = 0; i < n; ++i) d_eta[i] += d_p[i] * p[i] * (1.0 - p[i]);
+}
+
+SELDON_VECTOR_CLONES
+void gather_loop(const double* values, const std::uint32_t* positions, std::size_t n, double* out) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = values[positions[i]];
+}
+
+SELDON_VECTOR_CLONES
+std::uint32_t distance_from_identity(const std::uint32_t* positions, std::uint32_t n) {
+  std::uint32_t difference = 0;
+  for (std::uint32_t i = 0; i < n; ++i) difference |= positions[i] ^ i;
+  return difference;
 }
 
 /// Eight doubles that the compiler keeps in registers (GCC and Clang lower it to what the target has).
@@ -212,12 +234,12 @@ void logistic(std::span<const double> eta, std::span<double> p) {
 
 double log_loss_sum(std::span<const double> eta, std::span<const double> p, std::span<const double> labels) {
   // log(1 + exp(-|eta|)) = -log max(p, 1 - p), a factor in [1/2, 1]: the logarithm of a product of 512 of
-  // them per lane cannot underflow, and costs one call for 4096 rows.
-  constexpr std::size_t block = 512 * lanes;
+  // them per lane cannot underflow, and costs 32 calls for 16,384 rows.
+  constexpr std::size_t block = 512 * wide;
   double total = 0;
-  const std::size_t n = eta.size(), end = n / lanes * lanes;
+  const std::size_t n = eta.size(), end = n / wide * wide;
   for (std::size_t first = 0; first < end; first += block) {
-    std::array<double, lanes> products, sums{};
+    std::array<double, wide> products, sums{};
     products.fill(1.0);
     log_loss_block(&eta[first], &p[first], &labels[first], std::min(block, end - first), products.data(),
                    sums.data());
@@ -229,6 +251,23 @@ double log_loss_sum(std::span<const double> eta, std::span<const double> p, std:
     total += (wrong > 0 ? wrong : 0.0) - std::log(std::max(p[i], 1.0 - p[i]));
   }
   return total;
+}
+
+void scaled_difference(std::span<const double> p, std::span<const double> labels, double scale,
+                       std::span<double> out) {
+  difference_loop(p.data(), labels.data(), labels.size(), scale, out.data());
+}
+
+void add_logistic_gradient(std::span<const double> p, std::span<const double> d_p, std::span<double> d_eta) {
+  logistic_gradient_loop(p.data(), d_p.data(), p.size(), d_eta.data());
+}
+
+void gather(std::span<const double> values, std::span<const std::uint32_t> positions, std::span<double> out) {
+  gather_loop(values.data(), positions.data(), positions.size(), out.data());
+}
+
+bool is_identity(std::span<const std::uint32_t> positions) {
+  return distance_from_identity(positions.data(), static_cast<std::uint32_t>(positions.size())) == 0;
 }
 
 Moments moments(std::span<const double> z) {

@@ -52,6 +52,19 @@ void logistic(std::span<const double> eta, std::span<double> p);
 /// sum of log(1 + exp(-|eta|)) + max(0, -eta) for class 1, max(0, eta) for class 0.
 double log_loss_sum(std::span<const double> eta, std::span<const double> p, std::span<const double> labels);
 
+/// out = (p - labels) scale.
+void scaled_difference(std::span<const double> p, std::span<const double> labels, double scale,
+                       std::span<double> out);
+
+/// d_eta += d_p p (1 - p), the derivative of the logistic function.
+void add_logistic_gradient(std::span<const double> p, std::span<const double> d_p, std::span<double> d_eta);
+
+/// out[i] = values[positions[i]].
+void gather(std::span<const double> values, std::span<const std::uint32_t> positions, std::span<double> out);
+
+/// Whether positions are 0, 1, 2 ...
+bool is_identity(std::span<const std::uint32_t> positions);
+
 struct Moments {
   double mean = 0, sum_of_squares = 0, min = 0, max = 0;  ///< sum_of_squares: of deviations from the mean
 };

@@ -174,7 +174,7 @@ class LinearLearner final : public Learner {
     Pass& pass = trial.passes[trial.used_passes++];
     pass.rows = batch.size();
     pass.batch.reset();
-    if (!is_all(batch, trial.x.rows())) {
+    if (batch.size() != trial.x.rows() || !is_identity(batch)) {
       pass.batch.emplace(batch.size(), trial.x.columns());
       for (std::size_t i = 0; i < batch.size(); ++i)
         for (std::size_t j = 0; j < trial.x.columns(); ++j) pass.batch->at(i, j) = trial.x.at(batch[i], j);
@@ -182,14 +182,6 @@ class LinearLearner final : public Learner {
     const PanelMatrix& x = pass.batch ? *pass.batch : trial.x;
     pass.eta.resize(x.padded_rows());
     x.multiply(std::span(trial.theta).subspan(1), trial.theta[0], pass.eta);
-  }
-
-  /// Whether a batch is all candidate rows in order (no early exit: this loop becomes vector code).
-  static bool is_all(std::span<const std::uint32_t> batch, std::size_t rows) {
-    if (batch.size() != rows) return false;
-    std::uint32_t difference = 0;
-    for (std::uint32_t i = 0; i < rows; ++i) difference |= batch[i] ^ i;
-    return difference == 0;
   }
 
   const Dataset& data_;

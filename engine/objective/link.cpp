@@ -37,8 +37,7 @@ void add_link_gradient(Regime regime, std::size_t columns, std::span<const doubl
                        std::span<const double> d_scores, std::span<double> d_predictors) {
   switch (regime) {
     case Regime::classification:
-      for (std::size_t i = 0; i < scores.size(); ++i)
-        d_predictors[i] += d_scores[i] * scores[i] * (1.0 - scores[i]);
+      add_logistic_gradient(scores, d_scores, d_predictors);
       return;
     case Regime::regression:
       for (std::size_t i = 0; i < scores.size(); ++i) d_predictors[i] += d_scores[i];

@@ -16,7 +16,7 @@ double count(std::span<const double> labels) {
 double binary_log_loss(std::span<const double> eta, std::span<const double> p, std::span<const double> labels,
                        std::span<double> d_eta) {
   const double n = count(labels);
-  for (std::size_t i = 0; i < labels.size(); ++i) d_eta[i] = (p[i] - labels[i]) / n;
+  scaled_difference(p, labels, 1 / n, d_eta);
   return log_loss_sum(eta, p, labels) / n;
 }
 
