@@ -22,7 +22,7 @@ void register_hinge_loss(ObjectiveRegistry& registry) {
       const double sign = labels[i] == 1 ? 1.0 : -1.0;
       const double loss = std::max(0.0, 1 - sign * eta[i]);
       total += loss;
-      d_eta[i] = loss > 0 ? -sign / n : 0.0;
+      d_eta[i] = loss > 0 ? -sign / n : 0.0;  // set, not added
     }
     return total / n;
   };
