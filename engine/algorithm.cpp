@@ -86,7 +86,7 @@ class PackOfTrials {
       if (model_.seldonian) {
         judge(t, selections[t], results[t]);
       } else {
-        finish_baseline(t, results[t]);
+        finish_baseline(t, selections[t], results[t]);
       }
       results[t].seconds_safety = watch.lap();
       if (results[t].outcome != Outcome::solution) continue;
@@ -117,21 +117,25 @@ class PackOfTrials {
     }
     learner_ = model_.architecture->make(request);
     if (model_.seldonian) return select_candidates(*learner_, model_.problem, data, options_, progress_);
-    if (options_.iterations > 0) {
-      Problem unconstrained;
-      unconstrained.data = model_.problem.data;
-      unconstrained.objective = model_.problem.objective;
-      unconstrained.l2 = model_.problem.l2;
-      options_.multipliers.clear();
-      train_unconstrained(*learner_, unconstrained, data, options_, progress_);
+    if (options_.iterations == 0) {  // solved at its start
+      learner_->settle(progress_);
+      return std::vector<Selection>(tasks_.size());
     }
-    return {};
+    Problem unconstrained;
+    unconstrained.data = model_.problem.data;
+    unconstrained.objective = model_.problem.objective;
+    unconstrained.l2 = model_.problem.l2;
+    options_.multipliers.clear();
+    return train_unconstrained(*learner_, unconstrained, data, options_, progress_);
   }
 
   void judge(std::size_t t, const Selection& selection, TrialResult& result) {
     result.best_iteration = selection.best_iteration;
     result.trace = selection.trace;
-    if (selection.stopped_by_nan && !selection.feasible) return no_solution(result, NsfReason::not_finite);
+    if (!selection.feasible && selection.stop == Selection::Stop::not_finite)
+      return no_solution(result, NsfReason::not_finite);
+    const NsfReason infeasible = selection.small_group ? NsfReason::group_too_small : NsfReason::not_feasible;
+    if (selection.stop == Selection::Stop::infinite_bound) return no_solution(result, infeasible);
     LearnerPredictor predictor(*learner_, t, model_.problem.data->regime);
     SafetyResult safety = safety_test(model_.problem, predictor, splits_[t].safety);
     result.upper = std::move(safety.upper);
@@ -141,15 +145,16 @@ class PackOfTrials {
       return;
     }
     no_solution(result, safety.group_too_small ? NsfReason::group_too_small
-                        : !selection.feasible  ? NsfReason::not_feasible
+                        : !selection.feasible  ? infeasible
                                                : NsfReason::safety_test);
   }
 
-  void finish_baseline(std::size_t t, TrialResult& result) {
+  void finish_baseline(std::size_t t, const Selection& selection, TrialResult& result) {
     const Dataset& data = *model_.problem.data;
     if (data.regime == Regime::classification && one_class(data, tasks_[t].rows))
       return no_solution(result, NsfReason::one_class);
-    if (!learner_->finite(t)) return no_solution(result, NsfReason::not_finite);
+    if (selection.stop != Selection::Stop::no || !learner_->finite(t))
+      return no_solution(result, NsfReason::not_finite);
     result.outcome = Outcome::solution;
   }
 

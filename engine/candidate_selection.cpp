@@ -13,8 +13,9 @@ namespace {
 
 /// With mini-batches, as many feasible iterates are kept for the final look at all candidate rows.
 constexpr std::size_t kept_iterates = 5;
-/// The slot of the iterate that violates the constraints least.
+/// The slot of the iterate that violates the constraints least, and of the last one.
 constexpr std::size_t least_violation_slot = kept_iterates;
+constexpr std::size_t last_slot = kept_iterates + 1;
 
 struct KeptIterate {
   double loss = 0;
@@ -39,7 +40,7 @@ class Search {
   Lagrangian& lagrangian() { return lagrangian_; }
   BatchSchedule& schedule() { return schedule_; }
   std::span<const double> multipliers() const { return multipliers_; }
-  bool active() const { return !selection_.stopped_by_nan; }
+  bool active() const { return selection_.stop == Selection::Stop::no; }
   const std::vector<KeptIterate>& kept() const { return kept_; }
   Selection& selection() { return selection_; }
   std::int64_t least_violation_iteration() const { return least_violation_iteration_; }
@@ -53,21 +54,24 @@ class Search {
   void look(std::size_t iteration, const Lagrangian::Value& value, double loss, bool finite, Learner& learner,
             std::size_t trial) {
     record(iteration, value, loss);
-    if (!finite || !std::isfinite(loss)) {
-      selection_.stopped_by_nan = true;
-      return;
+    selection_.small_group = value.small_group;
+    if (!finite || !std::isfinite(loss) || value.not_a_number()) {
+      selection_.stop = Selection::Stop::not_finite;
+    } else if (options_.adam.toolkit && value.infinite()) {
+      selection_.stop = Selection::Stop::infinite_bound;
     }
-    if (options_.adam.toolkit &&
-        std::ranges::any_of(value.upper, [](double u) { return !std::isfinite(u); })) {
-      // The toolkit gives up at an infinite bound, whatever it has found before (docs/semantics.md); a paired
-      // replay of its runs needs that too.
-      kept_.clear();
-      selection_.stopped_by_nan = true;
+    if (!active()) {
+      // The toolkit then returns nothing, whatever it has found before (docs/semantics.md); a paired replay
+      // of its runs needs that too.
+      if (options_.adam.toolkit) kept_.clear();
       return;
     }
     if (schedule_.counts(iteration) && value.feasible()) keep(iteration, loss, learner, trial);
+    if (!kept_.empty()) return;
+    // Of equals (all infinite, say) the toolkit takes the first; the later one has learnt more.
     const double violation = value.violation(options_.adam.toolkit);
-    if (kept_.empty() && (least_violation_iteration_ < 0 || violation < least_violation_)) {
+    const bool better = options_.adam.toolkit ? violation < least_violation_ : violation <= least_violation_;
+    if (least_violation_iteration_ < 0 || better) {
       least_violation_ = violation;
       least_violation_iteration_ = static_cast<std::int64_t>(iteration);
       learner.save(trial, least_violation_slot);
@@ -171,55 +175,68 @@ void iterate(Learner& learner, const Problem& problem, std::vector<Search>& sear
   }
 }
 
-/// Chooses among the kept iterates by all candidate rows, in evaluation mode. All trials load, settle and
-/// predict in step.
-void choose_on_all_rows(Learner& learner, const Problem& problem, std::span<const CandidateData> data,
-                        std::vector<Search>& searches, Progress& progress) {
-  const std::size_t trials = searches.size();
-  struct Choice {
-    bool feasible = false;
-    double loss = 0, violation = 0;
-    std::int64_t iteration = -1;
-    std::size_t slot = least_violation_slot;
-  };
-  std::vector<Choice> best(trials);
-  std::size_t rounds = 1;
-  for (Search& search : searches) rounds = std::max(rounds, search.kept().size());
+/// An iterate of the final look, and what all candidate rows say of it.
+struct Choice {
+  std::int64_t iteration = -1;
+  std::size_t slot = 0;
+  bool feasible = false;
+  double loss = 0, violation = 0;
 
+  bool better_than(const Choice& other) const {
+    if (other.iteration < 0) return true;
+    if (feasible != other.feasible) return feasible;
+    return feasible ? loss < other.loss : violation < other.violation;
+  }
+};
+
+/// The iterates that the final look compares: the kept ones, or the least violation; and the last one, since
+/// batches in which no constraint can be judged (a group of one row) say nothing against it.
+std::vector<Choice> contenders(const Search& search, std::uint64_t iterations) {
+  std::vector<Choice> all;
+  for (const KeptIterate& kept : search.kept()) all.push_back({kept.iteration, kept.slot});
+  if (all.empty() && search.least_violation_iteration() >= 0)
+    all.push_back({search.least_violation_iteration(), least_violation_slot});
+  if (search.active()) all.push_back({static_cast<std::int64_t>(iterations), last_slot});
+  return all;
+}
+
+void judge_on_all_rows(Learner& learner, const Problem& problem, const CandidateData& data, std::size_t trial,
+                       double penalty, Choice& choice) {
+  std::vector<std::uint32_t> all(data.rows.size());
+  std::iota(all.begin(), all.end(), 0U);
+  Lagrangian lagrangian(problem, data.rows, data.safety_rows);
+  lagrangian.choose(all);
+  std::vector<double> predictors(all.size() * learner.columns());
+  learner.predict(trial, data.rows, predictors);
+  const std::span<const double> view = predictors;
+  const Lagrangian::Value& value = lagrangian.evaluate({&view, 1}, learner.columns());
+  choice.loss = value.loss + penalty;
+  choice.feasible = value.feasible() && std::isfinite(choice.loss);
+  choice.violation = value.violation(false);
+  if (std::isnan(choice.violation)) choice.violation = std::numeric_limits<double>::infinity();
+}
+
+/// Chooses by all candidate rows, in evaluation mode. All trials load, settle and predict in step.
+void choose_on_all_rows(Learner& learner, const Problem& problem, std::span<const CandidateData> data,
+                        std::uint64_t iterations, std::vector<Search>& searches, Progress& progress) {
+  const std::size_t trials = searches.size();
+  std::vector<std::vector<Choice>> choices(trials);
+  std::vector<Choice> best(trials);
+  std::size_t rounds = 0;
+  for (std::size_t t = 0; t < trials; ++t) {
+    learner.save(t, last_slot);
+    choices[t] = contenders(searches[t], iterations);
+    rounds = std::max(rounds, choices[t].size());
+  }
   for (std::size_t round = 0; round < rounds; ++round) {
-    std::vector<Choice> present(trials);
-    for (std::size_t t = 0; t < trials; ++t) {
-      const auto& kept = searches[t].kept();
-      if (round < kept.size()) {
-        present[t].iteration = kept[round].iteration;
-        present[t].slot = kept[round].slot;
-      } else if (kept.empty()) {
-        present[t].iteration = searches[t].least_violation_iteration();
-      }
-      if (present[t].iteration >= 0) learner.load(t, present[t].slot);
-    }
+    for (std::size_t t = 0; t < trials; ++t)
+      if (round < choices[t].size()) learner.load(t, choices[t][round].slot);
     learner.settle(progress);
-    const std::vector<double> penalty =
-        problem.l2 > 0 ? learner.regularise(problem.l2) : std::vector<double>(trials);
+    const auto penalty = problem.l2 > 0 ? learner.regularise(problem.l2) : std::vector<double>(trials);
     for (std::size_t t = 0; t < trials; ++t) {
-      if (present[t].iteration < 0) continue;
-      std::vector<std::uint32_t> all(data[t].rows.size());
-      std::iota(all.begin(), all.end(), 0U);
-      Lagrangian lagrangian(problem, data[t].rows, data[t].safety_rows);
-      lagrangian.choose(all);
-      std::vector<double> predictors(all.size() * learner.columns());
-      learner.predict(t, data[t].rows, predictors);
-      const std::span<const double> view = predictors;
-      const auto& value = lagrangian.evaluate({&view, 1}, learner.columns());
-      Choice& now = present[t];
-      now.feasible = value.feasible();
-      now.loss = value.loss + penalty[t];
-      now.violation = value.violation(false);
-      const Choice& old = best[t];
-      const bool better = old.iteration < 0 || (now.feasible != old.feasible ? now.feasible
-                                                : now.feasible               ? now.loss < old.loss
-                                                                             : now.violation < old.violation);
-      if (better) best[t] = now;
+      if (round >= choices[t].size()) continue;
+      judge_on_all_rows(learner, problem, data[t], t, penalty[t], choices[t][round]);
+      if (choices[t][round].better_than(best[t])) best[t] = choices[t][round];
     }
   }
   for (std::size_t t = 0; t < trials; ++t) {
@@ -242,6 +259,12 @@ void choose_as_seen(Learner& learner, std::vector<Search>& searches) {
   }
 }
 
+std::vector<Selection> take_selections(std::vector<Search>& searches) {
+  std::vector<Selection> selections;
+  for (Search& search : searches) selections.push_back(std::move(search.selection()));
+  return selections;
+}
+
 }  // namespace
 
 std::vector<Selection> select_candidates(Learner& learner, const Problem& problem,
@@ -260,24 +283,24 @@ std::vector<Selection> select_candidates(Learner& learner, const Problem& proble
 
   iterate(learner, problem, searches, options, progress);
   if (!exact && (many_batches || learner.settles())) {
-    choose_on_all_rows(learner, problem, data, searches, progress);
+    choose_on_all_rows(learner, problem, data, options.iterations, searches, progress);
   } else {
     choose_as_seen(learner, searches);
     learner.settle(progress);
   }
 
-  std::vector<Selection> selections;
-  for (Search& search : searches) selections.push_back(std::move(search.selection()));
-  return selections;
+  return take_selections(searches);
 }
 
-void train_unconstrained(Learner& learner, const Problem& problem, std::span<const CandidateData> data,
-                         const SelectionOptions& options, Progress& progress) {
+std::vector<Selection> train_unconstrained(Learner& learner, const Problem& problem,
+                                           std::span<const CandidateData> data,
+                                           const SelectionOptions& options, Progress& progress) {
   std::vector<Search> searches;
   searches.reserve(data.size());
   for (const CandidateData& trial : data) searches.emplace_back(problem, trial, options, false, 0);
   iterate(learner, problem, searches, options, progress);
   learner.settle(progress);
+  return take_selections(searches);
 }
 
 }  // namespace seldon::engine

@@ -25,9 +25,16 @@ struct SelectionOptions {
 };
 
 struct Selection {
+  enum class Stop {
+    no,
+    not_finite,      ///< NaN, or an infinite loss or parameter
+    infinite_bound,  ///< toolkit variant only
+  };
+  /// Of the returned iterate; the number of iterations itself means the one after the last step.
   std::int64_t best_iteration = -1;
   bool feasible = false;  ///< predicted to pass the safety test
-  bool stopped_by_nan = false;
+  Stop stop = Stop::no;
+  bool small_group = false;   ///< the last batch held under five rows of a constraint's group
   std::vector<double> trace;  ///< [iteration][1 + 2 constraints], NaN after a stop
 };
 
@@ -44,7 +51,8 @@ std::vector<Selection> select_candidates(Learner& learner, const Problem& proble
                                          Progress& progress);
 
 /// Minimises the objective alone and keeps the last iterate: a baseline without constraints.
-void train_unconstrained(Learner& learner, const Problem& problem, std::span<const CandidateData> data,
-                         const SelectionOptions& options, Progress& progress);
+std::vector<Selection> train_unconstrained(Learner& learner, const Problem& problem,
+                                           std::span<const CandidateData> data,
+                                           const SelectionOptions& options, Progress& progress);
 
 }  // namespace seldon::engine

@@ -19,6 +19,16 @@ bool Lagrangian::Value::feasible() const {
   return true;
 }
 
+bool Lagrangian::Value::not_a_number() const {
+  for (std::size_t i = 0; i < upper.size(); ++i)
+    if (usable[i] && std::isnan(upper[i])) return true;
+  return false;
+}
+
+bool Lagrangian::Value::infinite() const {
+  return std::ranges::any_of(upper, [](double u) { return !std::isfinite(u); });
+}
+
 double Lagrangian::Value::violation(bool toolkit) const {
   double sum = 0;
   for (std::size_t i = 0; i < upper.size(); ++i) {
@@ -87,18 +97,27 @@ double Lagrangian::predicted_rows(double node_rows) const {
   return static_cast<double>(round_half_even(node_rows / batch * safety_rows_));
 }
 
+BoundRequest Lagrangian::request(const BaseNode& node, const ConstraintSpec& constraint, double rows,
+                                 Side side) const {
+  // The default variant predicts the corrected safety test: rates clipped, constant values not certified.
+  const bool corrected = constraint.tree.variant() == Variant::default_;
+  const bool lower = side == Side::lower;
+  return {side,
+          lower ? node.delta_lower : node.delta_upper,
+          predicted_rows(rows),
+          lower ? node.inflation_lower : node.inflation_upper,
+          range_of(constraint, node),
+          corrected && node.measure->rate,
+          corrected};
+}
+
 Interval Lagrangian::bounds_of(const BaseNode& node, const ConstraintSpec& constraint,
                                const NodeStatistics& sample, BoundKind kind) const {
-  const bool clip = node.measure->rate && constraint.tree.variant() == Variant::default_;
-  BoundRequest request{
-      Side::lower, node.delta_lower, predicted_rows(sample.n), node.inflation_lower, constraint.range, clip,
-      false};
   Interval interval;
-  if (node.needs_lower) interval.lower = bound(kind, sample, request).value;
-  request.side = Side::upper;
-  request.delta = node.delta_upper;
-  request.inflation = node.inflation_upper;
-  if (node.needs_upper) interval.upper = bound(kind, sample, request).value;
+  if (node.needs_lower)
+    interval.lower = bound(kind, sample, request(node, constraint, sample.n, Side::lower)).value;
+  if (node.needs_upper)
+    interval.upper = bound(kind, sample, request(node, constraint, sample.n, Side::upper)).value;
   return interval;
 }
 
@@ -134,6 +153,8 @@ const Lagrangian::Value& Lagrangian::evaluate(std::span<const std::span<const do
   value_.loss =
       problem_.objective->value(predictors[0], pass_[0].scores, columns, pass_[0].labels, d_predictors_[0]);
 
+  constexpr std::size_t least_rows = 5;  // that Student's t takes
+  value_.small_group = false;
   std::size_t first = 0;
   for (std::size_t i = 0; i < problem_.constraints.size(); ++i) {
     const ConstraintSpec& constraint = problem_.constraints[i];
@@ -143,6 +164,7 @@ const Lagrangian::Value& Lagrangian::evaluate(std::span<const std::span<const do
       Node& node = nodes_[first + k];
       const Pass& pass = pass_[node.pass];
       if (node.positions.size() < 2) value_.usable[i] = 0;
+      if (node.positions.size() < least_rows) value_.small_group = true;
       node.soft.compute(base[k], pass.scores, columns, node.positions, true);
       node.statistics = node.soft.statistics();
       if (!constraint.hard) continue;
@@ -197,20 +219,16 @@ void Lagrangian::add_constraint_gradient(std::size_t i, std::size_t first_node, 
 
   for (std::size_t k = 0; k < base.size(); ++k) {
     const Node& node = nodes_[first_node + k];
-    const bool clip = base[k].measure->rate && constraint.tree.variant() == Variant::default_;
     double d_mean = 0, d_sd = 0;
-    const auto add = [&](Side side, double d_bound, double delta, double inflation) {
+    const auto add = [&](Side side, double d_bound) {
       if (d_bound == 0) return;
       const BoundValue b =
-          bound(kind, node.statistics,
-                {side, delta, predicted_rows(node.statistics.n), inflation, constraint.range, clip, false});
+          bound(kind, node.statistics, request(base[k], constraint, node.statistics.n, side));
       d_mean += d_bound * b.d_mean;
       d_sd += d_bound * b.d_sd;
     };
-    if (base[k].needs_lower)
-      add(Side::lower, d_bounds_[k].lower, base[k].delta_lower, base[k].inflation_lower);
-    if (base[k].needs_upper)
-      add(Side::upper, d_bounds_[k].upper, base[k].delta_upper, base[k].inflation_upper);
+    if (base[k].needs_lower) add(Side::lower, d_bounds_[k].lower);
+    if (base[k].needs_upper) add(Side::upper, d_bounds_[k].upper);
     add_node_gradient(node, multiplier * d_mean, multiplier * d_sd);
   }
 }

@@ -31,9 +31,14 @@ class Lagrangian {
     double loss = 0;
     std::vector<double> upper;  ///< +inf: infeasible; NaN where not usable
     std::vector<std::uint8_t>
-        usable;  ///< 0: a node has at most one row in this batch, the constraint sits out
+        usable;                ///< 0: a node has at most one row in this batch, the constraint sits out
+    bool small_group = false;  ///< a node has under five rows in this batch
     /// All constraints usable and U_i <= 0.
     bool feasible() const;
+    /// Some usable constraint's bound is NaN.
+    bool not_a_number() const;
+    /// Some constraint's bound is infinite, or not to be had.
+    bool infinite() const;
     /// The norm of max(U, 0), or (toolkit variant) of U.
     double violation(bool toolkit) const;
   };
@@ -54,6 +59,7 @@ class Lagrangian {
     std::vector<double> labels, scores, decisions, d_scores;
   };
 
+  BoundRequest request(const BaseNode& node, const ConstraintSpec& constraint, double rows, Side side) const;
   Interval bounds_of(const BaseNode& node, const ConstraintSpec& constraint, const NodeStatistics& sample,
                      BoundKind kind) const;
   double upper_of(std::size_t constraint, std::size_t first_node);

@@ -100,6 +100,7 @@ struct Architecture {
   bool network = false;  ///< default pack size on a CPU: 1 for networks, else 25
   std::vector<Regime> regimes;
   std::string default_initial;
+  std::vector<std::string> initials;  ///< initial solutions that it can start from
   std::function<std::unique_ptr<Learner>(const LearnerRequest&)> make;
   /// Values per solution, for the record's layout, and multiply-adds per row of a forward pass, for the cost
   /// model.

@@ -38,14 +38,6 @@ void NodeValues::compute(const BaseNode& node, std::span<const double> scores_of
   node.measure->values(scores, columns, labels, node.index, z, dz);
 }
 
-NodeStatistics NodeValues::statistics() const {
-  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-  const auto n = static_cast<double>(z.size());
-  if (z.empty()) return {0, nan, nan, nan, nan};
-  const Moments m = moments(z);
-  return {n, m.mean, z.size() < 2 ? nan : std::sqrt(m.sum_of_squares / (n - 1)), m.min, m.max};
-}
-
 std::vector<std::uint32_t> node_positions(const Dataset& data, const BaseNode& node,
                                           std::span<const std::uint32_t> rows) {
   const GroupMask in_groups(data, node);

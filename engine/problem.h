@@ -37,6 +37,11 @@ struct Problem {
   }
 };
 
+/// The range that Hoeffding's bound takes for a base node: [0, 1] for rates whatever the config says.
+inline std::array<double, 2> range_of(const ConstraintSpec& constraint, const BaseNode& node) {
+  return node.measure->rate ? std::array<double, 2>{0, 1} : constraint.range;
+}
+
 /// Whether a row of the table is in all the groups that a base node names (its label not asked).
 class GroupMask {
  public:
@@ -60,7 +65,7 @@ struct NodeValues {
   /// After `choose` with the same positions. dz is computed only if `derivatives`.
   void compute(const BaseNode& node, std::span<const double> scores_of_pass, std::size_t columns,
                std::span<const std::uint32_t> positions, bool derivatives);
-  NodeStatistics statistics() const;
+  NodeStatistics statistics() const { return engine::statistics(z); }
 };
 
 /// Positions in `rows` of those behind a base node: in its groups and selected by its measure.

@@ -13,7 +13,7 @@ namespace seldon::engine {
 
 struct SafetyResult {
   bool passed = false;
-  /// A needed bound is infinite because its node has under five rows (two for bounds other than Student's t).
+  /// A constraint failed for want of rows: a bound that it needs is infinite, with under five rows behind it.
   bool group_too_small = false;
   std::vector<double> upper;        ///< [constraint]
   std::vector<NodeEstimate> nodes;  ///< [base node], all constraints

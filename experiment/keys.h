@@ -135,8 +135,8 @@ void visit_description(Visitor& v, D& d) {
     v.key("decision", s.decision, identity, rule::one_of({"soft", "hard"}));
     v.key("bound", s.bound, identity, rule::text());
     v.key("range", s.range, identity, rule::any());
-    v.key("delta_weights", s.delta_weights, identity, rule::positive());
-    v.key("inflation", s.inflation, identity, rule::not_empty(rule::positive()));
+    v.key("delta_weights", s.delta_weights, identity, rule::any());
+    v.key("inflation", s.inflation, identity, rule::not_empty(rule::not_negative()));
   });
   v.sections("model", d.models, [&](auto& s) {
     v.key("name", s.name, identity, rule::name());

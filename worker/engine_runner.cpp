@@ -189,7 +189,11 @@ class EngineRunner final : public PackRunner {
 
 std::string hash_of(const Indices& indices) {
   Sha256 hash;
-  for (const auto& rows : indices) hash.add(std::as_bytes(std::span(rows)));
+  for (const auto& rows : indices) {
+    const std::uint64_t count = rows.size();
+    hash.add(std::as_bytes(std::span(&count, 1)));
+    hash.add(std::as_bytes(std::span(rows)));
+  }
   return hash.hex();
 }
 

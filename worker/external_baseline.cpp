@@ -193,13 +193,18 @@ class TablePredictor final : public Predictor {
   std::vector<double> probabilities_;
 };
 
+void check_external(const BaselineRequest& request) {
+  const std::string prefix = "model '" + request.model_name + "': ";
+  if (request.data->width == 0)
+    throw InputError(prefix + "an external baseline needs a table of features, not images");
+  if (request.command.empty()) throw InputError(prefix + "an external baseline needs a command");
+  if (!request.options.empty())
+    throw InputError(prefix +
+                     "an external baseline has no architecture_options; its command takes arguments");
+}
+
 std::unique_ptr<Predictor> run_external(const BaselineRequest& request) {
   const Dataset& data = *request.data;
-  if (data.width == 0)
-    throw InputError("model '" + request.model_name +
-                     "': an external baseline needs a table of features, not images");
-  if (request.command.empty())
-    throw InputError("model '" + request.model_name + "': an external baseline needs a command");
   const auto same_class = [&](std::uint32_t row) {
     return data.labels[row] == data.labels[request.rows.front()];
   };
@@ -236,7 +241,7 @@ std::unique_ptr<Predictor> run_external(const BaselineRequest& request) {
 }  // namespace
 
 void register_external(engine::BaselineRegistry& registry) {
-  registry.add({"external", {Regime::classification}, run_external});
+  registry.add({"external", {Regime::classification}, check_external, run_external});
 }
 
 }  // namespace seldon::worker

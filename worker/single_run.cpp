@@ -1,13 +1,11 @@
 // `seldon run --once` and `seldon predict`: one data set, one model, no cluster.
 
 #include <cmath>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <ostream>
 #include <sstream>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -119,9 +117,19 @@ void run_once(const std::string& config_path, std::span<const std::string> overr
   const Workspace workspace(description, load_table(description), {});
   if (!out_folder.empty()) fs::create_directories(out_folder);
 
+  if (!description.resample.indices.value.empty())
+    out << "note: --once trains on all rows; resample.indices is not used\n";
+
   Unhindered unhindered;
   for (std::size_t i = 0; i < description.models.size(); ++i) {
     const engine::ModelSpec& model = workspace.model(i);
+    // What an earlier call wrote must not outlive a No Solution Found of this one.
+    const fs::path trace = fs::path(out_folder) / (model.name + ".trace.csv");
+    const fs::path solution = fs::path(out_folder) / (model.name + ".solution.json");
+    if (!out_folder.empty()) {
+      fs::remove(trace);
+      fs::remove(solution);
+    }
     const auto rows = workspace.shuffled_rows();
     const auto iterations =
         experiment::schedule(description.models[i], rows.size(), description.frac_in_safety).iterations;
@@ -136,11 +144,12 @@ void run_once(const std::string& config_path, std::span<const std::string> overr
     if (model.seldonian) print_bounds(out, model, result);
     print_truths(out, workspace, model, result);
     if (out_folder.empty()) continue;
-    if (!result.trace.empty())
-      write_trace(fs::path(out_folder) / (model.name + ".trace.csv"), model, result.trace);
-    if (solved && fitted.learner)
-      write_solution(fs::path(out_folder) / (model.name + ".solution.json"), workspace, model,
-                     fitted.learner->solution(0));
+    if (!result.trace.empty()) write_trace(trace, model, result.trace);
+    if (solved && fitted.learner && fitted.learner->batch_dependent()) {
+      out << "  no solution file: with batchnorm = \"toolkit\" a row's score depends on the rows beside it\n";
+    } else if (solved && fitted.learner) {
+      write_solution(solution, workspace, model, fitted.learner->solution(0));
+    }
   }
 }
 

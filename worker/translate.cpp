@@ -252,6 +252,7 @@ engine::ModelSpec Workspace::translate(const experiment::ModelSection& section) 
     throw InputError(section.architecture.where,
                      prefix + "the architecture '" + wanted + "' is not for " + std::string(name_of(regime)));
   const bool network = model.architecture && model.architecture->network;
+  if (model.architecture) check_architecture(section, *model.architecture);
   if (section.batchnorm == "toolkit" && !network)
     throw InputError(place("batchnorm"), prefix + "batchnorm = \"toolkit\" is for networks only");
   if (section.batchnorm == "toolkit" && section.pack_size > 1)
@@ -295,6 +296,19 @@ engine::ModelSpec Workspace::translate(const experiment::ModelSection& section) 
   selection.batches.toolkit = section.variant == "toolkit";
   selection.keep_trace = section.keep_trace && model.seldonian;
 
+  if (model.baseline && model.baseline->check) {
+    engine::BaselineRequest request;
+    request.data = &dataset_;
+    request.model_name = section.name;
+    request.options = section.architecture_options;
+    request.command = section.command;
+    try {
+      model.baseline->check(request);
+    } catch (const InputError& error) {
+      throw InputError(section.architecture.where, error.what());
+    }
+  }
+
   const auto& performances = engine::PerformanceRegistry::instance();
   std::vector<std::string> names = description_.evaluation.performance;
   if (names.empty()) names = {regime == Regime::regression ? "mean_squared_error" : "log_loss"};
@@ -309,6 +323,30 @@ engine::ModelSpec Workspace::translate(const experiment::ModelSection& section) 
   }
   model.evaluation.histograms = description_.evaluation.histograms && regime != Regime::regression;
   return model;
+}
+
+void Workspace::check_architecture(const experiment::ModelSection& section,
+                                   const engine::Architecture& architecture) const {
+  const auto refuse = [&](const char* key, const std::string& what) {
+    throw InputError(description_.place("model." + section.name + "." + key),
+                     "model '" + section.name + "': " + what);
+  };
+  if (!section.architecture_options.empty())
+    refuse("architecture_options",
+           "'" + architecture.name + "' has no option '" + section.architecture_options.begin()->first + "'");
+  if (!section.initial_solution.empty() && !contains(architecture.initials, section.initial_solution))
+    refuse("initial_solution", "'" + architecture.name + "' cannot start from \"" + section.initial_solution +
+                                   "\" (known: " + join(architecture.initials) + ")");
+  if (!architecture.network && dataset_.width == 0)
+    refuse("architecture",
+           "'" + architecture.name + "' needs a table of features, not images; take a network");
+  const bool trained = section.iterations || section.epochs || section.epochs_for_iterations;
+  if (!trained && architecture.network)
+    refuse("architecture", "a network needs a length of training: iterations, or batch_size with epochs");
+  if (!trained && section.l2 != 0)
+    refuse("l2",
+           "l2 acts in training; without iterations this baseline is solved at once (logistic: "
+           "scikit-learn's C = 1)");
 }
 
 engine::Problem Workspace::problem_of(const experiment::ModelSection& section) const {
@@ -367,6 +405,8 @@ engine::ConstraintSpec Workspace::translate(const experiment::ConstraintSection&
       throw InputError(place("bound"), prefix + "hoeffding needs the range of '" + node.name +
                                            "', which is no rate: add range = [least, most]");
   }
+  if (section.range && spec.bound != engine::BoundKind::hoeffding)
+    throw InputError(place("range"), prefix + "range is for bound = \"hoeffding\"; remove it");
   if (section.range) spec.range = *section.range;
   return spec;
 }

@@ -55,6 +55,8 @@ class Workspace {
   void name_subgroups();
   void choose_truths();
   engine::ModelSpec translate(const experiment::ModelSection& section) const;
+  void check_architecture(const experiment::ModelSection& section,
+                          const engine::Architecture& architecture) const;
   engine::Problem problem_of(const experiment::ModelSection& section) const;
   engine::ConstraintSpec translate(const experiment::ConstraintSection& section,
                                    const experiment::ModelSection& model) const;

@@ -6,7 +6,9 @@
 
 namespace seldon::engine {
 
-BaselineRegistry::BaselineRegistry() { register_random(*this); }
+BaselineRegistry::BaselineRegistry() {
+  register_random(*this);
+}
 
 BaselineRegistry& BaselineRegistry::instance() {
   static BaselineRegistry registry;

@@ -33,10 +33,12 @@ struct BaselineRequest {
   Progress* progress = nullptr;
 };
 
-/// What the rows are scored as in one call: an external baseline scores all rows of interest at once.
 struct BaselineKind {
   std::string name;
   std::vector<Regime> regimes;
+  /// Refuses, as InputError, what a config asks for in vain (options, images ...), before anything runs.
+  /// Null: nothing to ask for, so any option is refused.
+  std::function<void(const BaselineRequest&)> check;
   /// Null where the rows admit no fit (one class only): no solution. Other failures are exceptions.
   std::function<std::unique_ptr<Predictor>(const BaselineRequest&)> fit;
 };

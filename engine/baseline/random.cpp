@@ -29,18 +29,39 @@ class RandomClassifier final : public Predictor {
   Stream labels_;
 };
 
+InputError refusal(const BaselineRequest& request, const std::string& what) {
+  return InputError("model '" + request.model_name + "': " + what);
+}
+
+void refuse_options(const BaselineRequest& request) {
+  if (!request.options.empty())
+    throw refusal(request, "uniform_random has no architecture_options; remove '" +
+                               request.options.begin()->first + "'");
+}
+
+/// The option probability, and no other.
+double probability_of(const BaselineRequest& request) {
+  const auto at = request.options.find("probability");
+  if (request.options.size() != 1 || at == request.options.end() || !(at->second >= 0 && at->second <= 1))
+    throw refusal(
+        request,
+        "weighted_random needs architecture_options = { probability = P }, P in [0, 1], and no other");
+  return at->second;
+}
+
 }  // namespace
 
 void register_random(BaselineRegistry& registry) {
-  registry.add({"uniform_random", {Regime::classification}, [](const BaselineRequest& request) {
-                  return std::make_unique<RandomClassifier>(0.5, request.seed, request.trial);
-                }});
-  registry.add({"weighted_random", {Regime::classification}, [](const BaselineRequest& request) {
-                  const auto at = request.options.find("probability");
-                  if (at == request.options.end() || !(at->second >= 0 && at->second <= 1))
-                    throw InputError("model '" + request.model_name +
-                                     "': weighted_random needs the option probability, a number in [0, 1]");
-                  return std::make_unique<RandomClassifier>(at->second, request.seed, request.trial);
+  registry.add(
+      {"uniform_random", {Regime::classification}, refuse_options, [](const BaselineRequest& request) {
+         return std::make_unique<RandomClassifier>(0.5, request.seed, request.trial);
+       }});
+  registry.add({"weighted_random",
+                {Regime::classification},
+                [](const BaselineRequest& r) { probability_of(r); },
+                [](const BaselineRequest& request) {
+                  return std::make_unique<RandomClassifier>(probability_of(request), request.seed,
+                                                            request.trial);
                 }});
 }
 

@@ -57,7 +57,8 @@ BoundValue clopper_pearson(const NodeStatistics& sample, const BoundRequest& req
 }
 
 BoundValue hoeffding(const NodeStatistics& sample, const BoundRequest& request) {
-  if (sample.n < 1 || request.m <= 0) return unbounded(request.side);
+  const bool outside = sample.min < request.range[0] || sample.max > request.range[1];
+  if (sample.n < 1 || request.m <= 0 || outside) return unbounded(request.side);
   const double width = request.range[1] - request.range[0];
   const double half = request.inflation * width * std::sqrt(std::log(1 / request.delta) / (2 * request.m));
   return {sample.mean + outward(request.side) * half, 1.0, 0.0};
@@ -89,32 +90,6 @@ std::string_view name_of(BoundKind kind) {
       return "hoeffding";
   }
   return "?";
-}
-
-NodeStatistics statistics(std::span<const double> z) {
-  const std::size_t n = z.size();
-  if (n == 0) return {0, not_a_number, not_a_number, not_a_number, not_a_number};
-  constexpr std::size_t lanes = 8;
-  const std::size_t whole = n - n % lanes;
-  const auto total = [&](auto term) {
-    std::array<double, lanes> partial = {};
-    for (std::size_t i = 0; i < whole; i += lanes)
-      for (std::size_t lane = 0; lane < lanes; ++lane) partial[lane] += term(z[i + lane]);
-    for (std::size_t i = whole; i < n; ++i) partial[i - whole] += term(z[i]);
-    return ((partial[0] + partial[1]) + (partial[2] + partial[3])) +
-           ((partial[4] + partial[5]) + (partial[6] + partial[7]));
-  };
-  const auto count = static_cast<double>(n);
-  const double mean = total([](double x) { return x; }) / count;
-  const double squares = total([mean](double x) { return (x - mean) * (x - mean); });
-  NodeStatistics result{count, mean, n < 2 ? not_a_number : std::sqrt(squares / (count - 1)), not_a_number,
-                        not_a_number};
-  if (!std::isnan(mean)) {
-    const auto [least, greatest] = std::minmax_element(z.begin(), z.end());
-    result.min = *least;
-    result.max = *greatest;
-  }
-  return result;
 }
 
 BoundValue bound(BoundKind kind, const NodeStatistics& sample, const BoundRequest& request) {

@@ -26,6 +26,9 @@ struct NodeStatistics {
 /// Two passes, eight partial sums in a fixed order: the same bits for the same values.
 NodeStatistics statistics(std::span<const double> z);
 
+/// The sum of z in the order that `statistics` uses: the same bits on machines of one kind.
+double sum(std::span<const double> z);
+
 enum class Side { lower, upper };
 
 struct BoundRequest {
@@ -56,7 +59,9 @@ struct BoundValue {
 /// hoeffding: mean -+ inflation (b - a) sqrt(ln(1/delta) / (2 m)) (Hoeffding 1963, theorem 2). Exact for
 /// values in
 ///   [a, b].
-/// The last two are infinite where there are no rows. A mean that is NaN gives NaN.
+/// The last two are infinite where there are no rows; hoeffding also where a value lies outside [a, b],
+///   which shows that [a, b] is no range of z.
+/// A mean that is NaN gives NaN.
 BoundValue bound(BoundKind kind, const NodeStatistics& sample, const BoundRequest& request);
 
 /// Quantile of Student's t with nu degrees of freedom, cached per thread (candidate selection asks for the

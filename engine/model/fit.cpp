@@ -75,7 +75,8 @@ struct LogisticProblem {
 
 double largest(std::span<const double> values) {
   double most = 0;
-  for (double value : values) most = std::max(most, std::fabs(value));
+  for (double value : values)
+    if (!(std::fabs(value) <= most)) most = std::fabs(value);  // a NaN stays
   return most;
 }
 

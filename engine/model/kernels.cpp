@@ -6,14 +6,8 @@
 #include <cmath>
 #include <limits>
 
-// One function, several instruction sets. Sanitizers and ifunc resolvers do not go together, and other
-// processors have one version only.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define SELDON_HAS_CLONES
-#define SELDON_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define SELDON_VECTOR_CLONES
-#endif
+#include "engine/constraint/bound.h"
+#include "engine/vector_clones.h"
 
 namespace seldon::engine {
 namespace {
@@ -137,21 +131,31 @@ void multiply_loop(const double* x, std::size_t panels, std::size_t columns, con
   }
 }
 
-/// out[j][l] += sum over four panels of x[panel][j][l] r[panel][l].
+/// out[j][l] = sum over panels of x[panel][j][l] r[panel][l] for a block of columns, whose sums stay in
+/// registers.
+template <std::size_t block>
+[[gnu::always_inline]] inline void transposed_block(const double* x, std::size_t panels, std::size_t stride,
+                                                    const double* r, double* out) {
+  Pack8 even[block] = {}, odd[block] = {};
+  std::size_t panel = 0;
+  for (; panel + 2 <= panels; panel += 2, x += 2 * stride, r += 2 * lanes)
+    for (std::size_t j = 0; j < block; ++j) {
+      even[j] += at(x + j * lanes) * at(r);
+      odd[j] += at(x + j * lanes + stride) * at(r + lanes);
+    }
+  for (std::size_t j = 0; j < block; ++j) {
+    if (panel < panels) even[j] += at(x + j * lanes) * at(r);
+    at(out + j * lanes) = even[j] + odd[j];
+  }
+}
+
 SELDON_VECTOR_CLONES
 void transposed_loop(const double* x, std::size_t panels, std::size_t columns, const double* r, double* out) {
   const std::size_t stride = columns * lanes;
-  std::size_t panel = 0;
-  for (; panel + 4 <= panels; panel += 4, x += 4 * stride, r += 4 * lanes) {
-    const Pack8 ra = at(r), rb = at(r + lanes), rc = at(r + 2 * lanes), rd = at(r + 3 * lanes);
-    for (std::size_t j = 0; j < columns; ++j) {
-      const double* row = x + j * lanes;
-      at(out + j * lanes) +=
-          (at(row) * ra + at(row + stride) * rb) + (at(row + 2 * stride) * rc + at(row + 3 * stride) * rd);
-    }
-  }
-  for (; panel < panels; ++panel, x += stride, r += lanes)
-    for (std::size_t j = 0; j < columns; ++j) at(out + j * lanes) += at(x + j * lanes) * at(r);
+  std::size_t j = 0;
+  for (; j + 8 <= columns; j += 8) transposed_block<8>(x + j * lanes, panels, stride, r, out + j * lanes);
+  for (; j + 4 <= columns; j += 4) transposed_block<4>(x + j * lanes, panels, stride, r, out + j * lanes);
+  for (; j < columns; ++j) transposed_block<1>(x + j * lanes, panels, stride, r, out + j * lanes);
 }
 
 /// gram[i][j] += w x_i x_j over one row, j <= i.
@@ -161,22 +165,6 @@ void gram_loop(const double* row, double weight, std::size_t n, double* gram) {
     const double scaled = weight * row[i];
     for (std::size_t j = 0; j <= i; ++j) gram[i * n + j] += scaled * row[j];
   }
-}
-
-SELDON_VECTOR_CLONES
-void sum_loop(const double* z, std::size_t n, double* sum, double* low, double* high) {
-  for (std::size_t i = 0; i < n; i += wide)
-    for (std::size_t l = 0; l < wide; ++l) {
-      sum[l] += z[i + l];
-      low[l] = z[i + l] < low[l] ? z[i + l] : low[l];
-      high[l] = z[i + l] > high[l] ? z[i + l] : high[l];
-    }
-}
-
-SELDON_VECTOR_CLONES
-void square_loop(const double* z, std::size_t n, double mean, double* sum) {
-  for (std::size_t i = 0; i < n; i += wide)
-    for (std::size_t l = 0; l < wide; ++l) sum[l] += (z[i + l] - mean) * (z[i + l] - mean);
 }
 
 /// Sums the lanes pairwise, always in the same order.
@@ -214,7 +202,7 @@ double PanelMatrix::multiply_transposed(std::span<const double> residuals, std::
     std::copy_n(partial.begin() + static_cast<std::ptrdiff_t>(j * lanes), lanes, a.begin());
     out[j] += join(a);
   }
-  return moments(residuals).mean * static_cast<double>(residuals.size());
+  return sum(residuals);
 }
 
 void PanelMatrix::weighted_gram(std::span<const double> weights, std::span<double> out) const {
@@ -268,27 +256,6 @@ void gather(std::span<const double> values, std::span<const std::uint32_t> posit
 
 bool is_identity(std::span<const std::uint32_t> positions) {
   return distance_from_identity(positions.data(), static_cast<std::uint32_t>(positions.size())) == 0;
-}
-
-Moments moments(std::span<const double> z) {
-  const std::size_t n = z.size(), end = n / wide * wide;
-  std::array<double, wide> sum{}, squares{}, low, high;
-  low.fill(std::numeric_limits<double>::infinity());
-  high.fill(-std::numeric_limits<double>::infinity());
-  sum_loop(z.data(), end, sum.data(), low.data(), high.data());
-  for (std::size_t i = end; i < n; ++i) {
-    sum[i - end] += z[i];
-    low[i - end] = std::min(low[i - end], z[i]);
-    high[i - end] = std::max(high[i - end], z[i]);
-  }
-  Moments m;
-  m.mean = join(sum) / static_cast<double>(n);
-  square_loop(z.data(), end, m.mean, squares.data());
-  for (std::size_t i = end; i < n; ++i) squares[i - end] += (z[i] - m.mean) * (z[i] - m.mean);
-  m.sum_of_squares = join(squares);
-  m.min = *std::ranges::min_element(low);
-  m.max = *std::ranges::max_element(high);
-  return m;
 }
 
 }  // namespace seldon::engine

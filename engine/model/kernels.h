@@ -65,9 +65,4 @@ void gather(std::span<const double> values, std::span<const std::uint32_t> posit
 /// Whether positions are 0, 1, 2 ...
 bool is_identity(std::span<const std::uint32_t> positions);
 
-struct Moments {
-  double mean = 0, sum_of_squares = 0, min = 0, max = 0;  ///< sum_of_squares: of deviations from the mean
-};
-Moments moments(std::span<const double> z);
-
 }  // namespace seldon::engine

@@ -83,8 +83,8 @@ class LinearLearner final : public Learner {
       Trial& trial = trials_[t];
       const Pass& p = trial.passes[pass];
       const PanelMatrix& x = p.batch ? *p.batch : trial.x;
-      trial.residual.assign(x.padded_rows(), 0.0);
-      std::ranges::copy(d_predictors[t], trial.residual.begin());
+      trial.residual.resize(x.padded_rows());
+      std::fill(std::ranges::copy(d_predictors[t], trial.residual.begin()).out, trial.residual.end(), 0.0);
       trial.gradient[0] += x.multiply_transposed(trial.residual, std::span(trial.gradient).subspan(1));
     }
   }
@@ -193,6 +193,7 @@ Architecture linear(std::string name, Regime regime) {
   a.name = std::move(name);
   a.regimes = {regime};
   a.default_initial = "fit";
+  a.initials = {"fit", "zeros", "random", "shared_random"};
   a.make = [](const LearnerRequest& request) { return std::make_unique<LinearLearner>(request); };
   a.solution_size = [](const Dataset& data) { return data.width + 1; };
   a.cost_per_row = [](const Dataset& data) { return static_cast<double>(data.width + 16); };

@@ -313,6 +313,7 @@ Architecture network_architecture(std::string name, std::vector<Regime> regimes,
   architecture.network = true;
   architecture.regimes = std::move(regimes);
   architecture.default_initial = "random";
+  architecture.initials = {"random", "shared_random"};
   architecture.make = [plan](const LearnerRequest& request) {
     return make_network_learner(plan(*request.data), request);
   };

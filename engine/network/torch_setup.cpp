@@ -33,8 +33,7 @@ std::string torch_numerics() {
       start == std::string::npos
           ? "unknown CPU capability"
           : config.substr(start + key.size(), config.find('\n', start) - start - key.size());
-  return "LibTorch " TORCH_VERSION ", " + capability + ", " + at::get_mkldnn_version() + ", " +
-         std::to_string(at::get_num_threads()) + " threads";
+  return "LibTorch " TORCH_VERSION ", " + capability + ", " + at::get_mkldnn_version();
 }
 
 }  // namespace seldon::engine::network

@@ -151,7 +151,7 @@ TEST(SelectCandidates, NanStopsAtTheBestFeasiblePointSoFar) {
   Breaking breaking(std::move(trial.learner), 10);
   Unhindered progress;
   const Selection selection = select_candidates(breaking, problem, trial.data, options(50), progress)[0];
-  EXPECT_TRUE(selection.stopped_by_nan);
+  EXPECT_EQ(selection.stop, Selection::Stop::not_finite);
   EXPECT_TRUE(selection.feasible);
   EXPECT_LT(selection.best_iteration, 10);
   EXPECT_GE(selection.best_iteration, 0);
@@ -159,7 +159,7 @@ TEST(SelectCandidates, NanStopsAtTheBestFeasiblePointSoFar) {
   Trial other(table);
   Breaking at_once(std::move(other.learner), 0);
   const Selection none = select_candidates(at_once, problem, other.data, options(50), progress)[0];
-  EXPECT_TRUE(none.stopped_by_nan);
+  EXPECT_EQ(none.stop, Selection::Stop::not_finite);
   EXPECT_FALSE(none.feasible);
 }
 

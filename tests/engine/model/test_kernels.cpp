@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -85,22 +84,6 @@ TEST(LogLossSum, AgreesWithTheDefinitionOnManyRows) {
   }
   logistic(eta, p);
   EXPECT_NEAR(log_loss_sum(eta, p, labels), expected, 1e-9 * expected);
-}
-
-TEST(Moments, AgreeWithTwoPasses) {
-  for (const std::size_t n : {1UL, 2UL, 31UL, 32UL, 33UL, 1000UL}) {
-    const Stream draws(Purpose::synthetic_data, n);
-    std::vector<double> z(n);
-    for (std::size_t i = 0; i < n; ++i) z[i] = 1e6 + draws.normal(i);
-    const double mean = std::accumulate(z.begin(), z.end(), 0.0) / static_cast<double>(n);
-    double squares = 0;
-    for (double value : z) squares += (value - mean) * (value - mean);
-    const Moments m = moments(z);
-    EXPECT_NEAR(m.mean, mean, 1e-8);
-    EXPECT_NEAR(m.sum_of_squares, squares, 1e-6 * (1 + squares));
-    EXPECT_EQ(m.min, *std::ranges::min_element(z));
-    EXPECT_EQ(m.max, *std::ranges::max_element(z));
-  }
 }
 
 }  // namespace
