@@ -106,6 +106,26 @@ TEST(SelectCandidates, NeverFeasibleReturnsTheLeastViolation) {
   EXPECT_EQ(selection.best_iteration, iteration);
 }
 
+TEST(SelectCandidates, BatchesThatLackAGroupDoNotLeaveTheStartAsTheAnswer) {
+  Table table(600, 2, 0.0);
+  for (std::size_t i = 0; i < 600; ++i) {  // one woman in ten: batches of four hold hardly ever two
+    table.women[i] = i % 10 == 0;
+    table.men[i] = !table.women[i];
+  }
+  Problem problem = toy::problem(table);
+  problem.constraints.push_back(constraint("abs((PR | [M]) - (PR | [F])) <= 0.9"));
+  Trial trial(table, "zeros");
+  Unhindered progress;
+  SelectionOptions o = options(1500);
+  o.batches.size = 4;
+  const Selection selection = select_candidates(*trial.learner, problem, trial.data, o, progress)[0];
+  EXPECT_TRUE(selection.feasible);
+  EXPECT_GT(selection.best_iteration, 0);
+  double norm = 0;
+  for (double value : trial.learner->solution(0)) norm += value * value;
+  EXPECT_GT(norm, 0.1) << "the start is zero";
+}
+
 /// A learner whose predictors turn to NaN after some iterations.
 class Breaking final : public Learner {
  public:

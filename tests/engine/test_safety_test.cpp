@@ -79,6 +79,30 @@ TEST(SafetyTest, FewerThanFiveRowsNeverPass) {
   EXPECT_TRUE(safety_test(problem, model, Rows{0, 1, 2, 3}).group_too_small);
 }
 
+TEST(SafetyTest, HoeffdingTakesTheUnitIntervalForRates) {
+  const Table table(60, 1, 0.0);
+  Problem problem = toy::problem(table);
+  problem.constraints.push_back(constraint("PR <= 0.35"));
+  problem.constraints[0].bound = BoundKind::hoeffding;
+  problem.constraints[0].range = {0, 1e-6};  // would make the bound the mean itself, .3
+  Fixed model(spread(60));
+  // .3 + sqrt(log(20) / 120)
+  EXPECT_NEAR(safety_test(problem, model, table.every_row()).upper[0],
+              0.3 + std::sqrt(std::log(20.0) / 120) - 0.35, 1e-12);
+}
+
+TEST(SafetyTest, HoeffdingCertifiesNothingBeyondItsRange) {
+  const Table table(60, 1, 0.0, Regime::regression);
+  Problem problem = toy::problem(table, "mean_squared_error");
+  problem.constraints.push_back(constraint("Mean_Squared_Error <= 100", 0.05, false, Regime::regression));
+  problem.constraints[0].bound = BoundKind::hoeffding;
+  Fixed model(std::vector<double>(60, 0.0));
+  problem.constraints[0].range = {0, 0.01};
+  EXPECT_FALSE(safety_test(problem, model, table.every_row()).passed);
+  problem.constraints[0].range = {0, 100};
+  EXPECT_TRUE(safety_test(problem, model, table.every_row()).passed);
+}
+
 TEST(SafetyTest, AllConstraintsMustHold) {
   const Table table(60, 1, 0.0);
   Problem problem = toy::problem(table);

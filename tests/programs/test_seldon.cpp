@@ -124,6 +124,82 @@ TEST_F(SeldonTest, TrainsOnceAndPredicts) {
   EXPECT_EQ(std::ranges::count(predicted.output, '\n'), 1001);  // a heading and 1000 rows
 }
 
+TEST_F(SeldonTest, LeavesNoSolutionOfAnEarlierRun) {
+  const std::vector<std::string> once = {
+      "run", quickstart, "--once", "--out", path("out"), "--set", "model.qsa.iterations=50"};
+  ASSERT_EQ(seldon(once).status, 0);
+  const std::string solution = path("out") + "/qsa.solution.json";
+  write("out/qsa.solution.json", "of another day");
+  auto impossible = once;
+  impossible.insert(impossible.end(), {"--set", "constraint.disparate_impact.expression=PR <= 0.001"});
+  const auto result = seldon(impossible);
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("qsa: No Solution Found"));
+  EXPECT_FALSE(fs::exists(solution));
+}
+
+/// One row of pictures: `pixels` numbers in the last column.
+std::string face(int gender, int pixels) {
+  std::string row = std::to_string(20 + gender) + ",0," + std::to_string(gender) + ",name.jpg,";
+  for (int k = 0; k < pixels; ++k)
+    row += std::to_string((k * 7 + gender * 90) % 256) + (k + 1 < pixels ? " " : "\n");
+  return row;
+}
+
+TEST_F(SeldonTest, RefusesAPictureThatLacksAPixel) {
+  std::string csv = "age,ethnicity,gender,img_name,pixels\n";
+  for (int row = 0; row < 4; ++row) csv += face(row % 2, 2304);
+  write("faces.csv", csv + face(0, 2303));
+  const std::string config = SELDON_SOURCE_DIR "/configs/faces_small.toml";
+  const auto result =
+      seldon({"check", config, "--set", "data.path=" + path("faces.csv"), "--set", "data.rows="});
+  EXPECT_EQ(result.status, 2) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("faces.csv:6"));
+  EXPECT_THAT(result.output, HasSubstr("2303"));
+}
+
+TEST_F(SeldonTest, RunsNetworksOnAnyNumberOfRanksAndAccuraciesAddUp) {
+  const std::string config = SELDON_SOURCE_DIR "/configs/faces_synthetic.toml";
+  std::vector<std::string> digests;
+  for (const int ranks : {0, 3}) {
+    const std::string store = path("faces-" + std::to_string(ranks) + ".h5");
+    const auto result =
+        seldon({"run", config, "--store", store, "--set", "experiment.n_trials=2", "--set",
+                "experiment.data_fracs=[0.5]", "--set", "data.rows=300", "--set",
+                "model.qsa.epochs_for_iterations=", "--set", "model.qsa.iterations=4", "--set",
+                "model.cnn.epochs_for_iterations=", "--set", "model.cnn.iterations=4"},
+               ranks);
+    ASSERT_EQ(result.status, 0) << result.output;
+    digests.push_back(store::digest(store));
+  }
+  EXPECT_EQ(digests[0], digests[1]);
+
+  // In the default mode of BatchNorm a row's score is the row's own: groups that partition the rows share the
+  // whole's correct decisions. (The published figure breaks this.)
+  const store::Reader reader(path("faces-0.h5"));
+  int checked = 0;
+  for (std::uint32_t model = 0; model < reader.header().models.size(); ++model) {
+    const auto& subgroups = reader.layout(model).shape().subgroups;
+    for (std::uint32_t trial = 0; trial < 2; ++trial) {
+      const CellRecord record = reader.record({0, model, 0, trial});
+      if (record.outcome() != Outcome::solution) continue;
+      for (const Field field : {Field::hard_counts, Field::soft_sums}) {
+        const auto sums = record.doubles(field);
+        double whole = 0, parts = 0;
+        for (std::size_t s = 0; s < subgroups.size(); ++s) {
+          const double correct = sums[4 * s] + sums[4 * s + 3];
+          if (subgroups[s] == "all") whole = correct;
+          if (subgroups[s] == "gender=M" || subgroups[s] == "gender=F") parts += correct;
+        }
+        EXPECT_GT(whole, 0);
+        EXPECT_NEAR(whole, parts, 1e-9 * whole);
+        ++checked;
+      }
+    }
+  }
+  EXPECT_GT(checked, 0);
+}
+
 /// A table of 40 good rows with one thing wrong, and what the message must say.
 struct BadData {
   std::string name, label, row, config, message;

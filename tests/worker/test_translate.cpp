@@ -109,6 +109,23 @@ TEST_F(Translate, RefusesWhatOnlyTheEngineKnows) {
               HasSubstr("no measure 'f1'"));
   EXPECT_THAT(error_of(config("", "", "[evaluation]\nsubgroups = [\"height\"]\n")),
               HasSubstr("attribute \"height\""));
+  EXPECT_THAT(error_of(config("range = [0, 2]\n")), HasSubstr("hoeffding"));
+  EXPECT_THAT(error_of(config("", "architecture_options = { depth = 3 }\n")), HasSubstr("no option 'depth'"));
+  EXPECT_THAT(
+      error_of(config("", "[[model]]\nname = \"net\"\nkind = \"baseline\"\narchitecture = \"mlp\"\n")),
+      HasSubstr("length of training"));
+  EXPECT_THAT(error_of(config("",
+                              "[[model]]\nname = \"net\"\narchitecture = \"mlp\"\niterations = 5\n"
+                              "initial_solution = \"fit\"\n")),
+              HasSubstr("cannot start from \"fit\""));
+  EXPECT_THAT(error_of(config("",
+                              "[[model]]\nname = \"w\"\nkind = \"baseline\"\narchitecture = "
+                              "\"weighted_random\"\n")),
+              HasSubstr("probability"));
+  EXPECT_THAT(error_of(config("",
+                              "[[model]]\nname = \"lr\"\nkind = \"baseline\"\narchitecture = \"logistic\"\n"
+                              "l2 = 2.0\n")),
+              HasSubstr("l2 acts in training"));
   std::string text = config();
   text.replace(text.find("\"logistic\""), 10, "\"forest\"");
   EXPECT_THAT(error_of(text), HasSubstr("'forest'"));
