@@ -61,9 +61,17 @@ class PackOfTrials {
     options_.batches.data_fraction = data_fraction;
     options_.batches.seed = model.seed;
     options_.batches.model_name = model.name;
-    for (const TrialTask& task : tasks)
-      splits_.push_back(model.seldonian ? split(task.rows, model.problem.frac_in_safety)
-                                        : Split{task.rows, {}});
+    for (const TrialTask& task : tasks) {
+      if (!model.seldonian) {
+        splits_.push_back({task.rows, {}});
+        continue;
+      }
+      splits_.push_back(split(task.rows, model.problem.frac_in_safety));
+      Rows& candidate = splits_.back().candidate;
+      const bool one_batch = options_.batches.size.value_or(candidate.size()) >= candidate.size();
+      if (!model.architecture->network && one_batch)
+        candidate = side_by_side(model.problem, std::move(candidate));
+    }
   }
 
   std::vector<TrialResult> run() {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "engine/dataset/sampling.h"
+#include "engine/model/kernels.h"
 #include "engine/objective/link.h"
 
 namespace seldon::engine {
@@ -89,6 +90,7 @@ void Lagrangian::choose(std::span<const std::uint32_t> batch) {
   for (Node& node : nodes_) {
     node.soft.choose(pass_[node.pass].labels, node.positions);
     node.hard.labels = node.soft.labels;
+    node.hard.contiguous = node.soft.contiguous;
   }
 }
 
@@ -185,9 +187,9 @@ void Lagrangian::add_node_gradient(const Node& node, double d_mean, double d_sd)
   std::vector<double>& d_scores = pass_[node.pass].d_scores;
   const double* z = node.soft.z.data();
   const double* dz = node.soft.dz.data();
-  if (columns_ == 1) {
-    for (std::size_t j = 0; j < node.positions.size(); ++j)
-      d_scores[node.positions[j]] += (by_mean + by_sd * (z[j] - mean)) * dz[j];
+  if (columns_ == 1 && node.soft.contiguous && !node.positions.empty()) {
+    add_moment_gradient(node.soft.z, node.soft.dz, by_mean, by_sd, mean,
+                        std::span(d_scores).subspan(node.positions[0], node.positions.size()));
     return;
   }
   for (std::size_t j = 0; j < node.positions.size(); ++j)

@@ -59,7 +59,8 @@ class GroupMask {
 
 /// The values z of a base node over some rows, from scores (or decisions) gathered at `positions`.
 struct NodeValues {
-  std::vector<double> z, dz, scores, labels;
+  std::vector<double> z, dz, labels, gathered;
+  bool contiguous = false;  ///< the rows lie side by side: nothing is gathered
   /// Sets the rows by their labels, which stay while the same rows are scored again.
   void choose(std::span<const double> labels_of_pass, std::span<const std::uint32_t> positions);
   /// After `choose` with the same positions. dz is computed only if `derivatives`.
@@ -67,6 +68,10 @@ struct NodeValues {
                std::span<const std::uint32_t> positions, bool derivatives);
   NodeStatistics statistics() const { return engine::statistics(z); }
 };
+
+/// The same rows in an order in which those behind the same base nodes lie side by side, so that iterations
+/// over all of them gather nothing. Sums then run in another order; nothing else depends on it.
+Rows side_by_side(const Problem& problem, Rows rows);
 
 /// Positions in `rows` of those behind a base node: in its groups and selected by its measure.
 std::vector<std::uint32_t> node_positions(const Dataset& data, const BaseNode& node,

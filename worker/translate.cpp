@@ -296,6 +296,9 @@ engine::ModelSpec Workspace::translate(const experiment::ModelSection& section) 
   selection.batches.toolkit = section.variant == "toolkit";
   selection.keep_trace = section.keep_trace && model.seldonian;
 
+  if (model.baseline && !model.baseline->check && !section.architecture_options.empty())
+    throw InputError(place("architecture_options"), prefix + "'" + wanted + "' has no option '" +
+                                                        section.architecture_options.begin()->first + "'");
   if (model.baseline && model.baseline->check) {
     engine::BaselineRequest request;
     request.data = &dataset_;

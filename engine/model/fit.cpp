@@ -58,7 +58,7 @@ struct LogisticProblem {
   void gradient(std::span<const double> theta, std::span<double> out) {
     for (std::size_t i = 0; i < labels.size(); ++i) residual[i] = c * (p[i] - labels[i]);
     std::fill(out.begin(), out.end(), 0.0);
-    out[0] = x.multiply_transposed(residual, out.subspan(1));
+    out[0] = x.multiply_transposed(std::span(residual).first(labels.size()), out.subspan(1));
     for (std::size_t j = 1; j < out.size(); ++j) out[j] += theta[j];
   }
 

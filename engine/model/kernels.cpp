@@ -80,8 +80,9 @@ void logistic_gradient_loop(const double* p, const double* d_p, std::size_t n, d
 }
 
 SELDON_VECTOR_CLONES
-void gather_loop(const double* values, const std::uint32_t* positions, std::size_t n, double* out) {
-  for (std::size_t i = 0; i < n; ++i) out[i] = values[positions[i]];
+void affine_loop(const double* z, const double* dz, std::size_t n, double by_mean, double by_sd, double mean,
+                 double* out) {
+  for (std::size_t i = 0; i < n; ++i) out[i] += (by_mean + by_sd * (z[i] - mean)) * dz[i];
 }
 
 SELDON_VECTOR_CLONES
@@ -195,11 +196,18 @@ void PanelMatrix::multiply(std::span<const double> weights, double intercept, st
 
 double PanelMatrix::multiply_transposed(std::span<const double> residuals, std::span<double> out) const {
   thread_local std::vector<double> partial;  // kept: this runs in every iteration of candidate selection
-  partial.assign(columns_ * lanes, 0.0);
-  transposed_loop(values_.data(), padded_rows() / lanes, columns_, residuals.data(), partial.data());
+  partial.assign(2 * columns_ * lanes, 0.0);
+  const std::size_t whole = rows_ / lanes, rest = rows_ % lanes;
+  double* const last = partial.data() + columns_ * lanes;
+  transposed_loop(values_.data(), whole, columns_, residuals.data(), partial.data());
+  if (rest > 0) {
+    std::array<double, lanes> padded{};
+    std::copy_n(residuals.end() - static_cast<std::ptrdiff_t>(rest), rest, padded.begin());
+    transposed_loop(&values_[whole * lanes * columns_], 1, columns_, padded.data(), last);
+  }
   for (std::size_t j = 0; j < columns_; ++j) {
     std::array<double, lanes> a;
-    std::copy_n(partial.begin() + static_cast<std::ptrdiff_t>(j * lanes), lanes, a.begin());
+    for (std::size_t l = 0; l < lanes; ++l) a[l] = partial[j * lanes + l] + last[j * lanes + l];
     out[j] += join(a);
   }
   return sum(residuals);
@@ -250,8 +258,9 @@ void add_logistic_gradient(std::span<const double> p, std::span<const double> d_
   logistic_gradient_loop(p.data(), d_p.data(), p.size(), d_eta.data());
 }
 
-void gather(std::span<const double> values, std::span<const std::uint32_t> positions, std::span<double> out) {
-  gather_loop(values.data(), positions.data(), positions.size(), out.data());
+void add_moment_gradient(std::span<const double> z, std::span<const double> dz, double by_mean, double by_sd,
+                         double mean, std::span<double> out) {
+  affine_loop(z.data(), dz.data(), z.size(), by_mean, by_sd, mean, out.data());
 }
 
 bool is_identity(std::span<const std::uint32_t> positions) {

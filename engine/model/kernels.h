@@ -30,7 +30,7 @@ class PanelMatrix {
 
   /// out = intercept + X weights. out: padded_rows().
   void multiply(std::span<const double> weights, double intercept, std::span<double> out) const;
-  /// out += X^T residuals; returns the sum of the residuals. residuals: padded_rows(), zero in the padding.
+  /// out += X^T residuals; returns the sum of the residuals. residuals: rows().
   double multiply_transposed(std::span<const double> residuals, std::span<double> out) const;
   /// Lower triangle of (1, X)^T diag(weights) (1, X), row-major, (columns + 1) squared; weights:
   /// padded_rows().
@@ -59,8 +59,9 @@ void scaled_difference(std::span<const double> p, std::span<const double> labels
 /// d_eta += d_p p (1 - p), the derivative of the logistic function.
 void add_logistic_gradient(std::span<const double> p, std::span<const double> d_p, std::span<double> d_eta);
 
-/// out[i] = values[positions[i]].
-void gather(std::span<const double> values, std::span<const std::uint32_t> positions, std::span<double> out);
+/// out += (by_mean + by_sd (z - mean)) dz: the derivative of a function of z's mean and standard deviation.
+void add_moment_gradient(std::span<const double> z, std::span<const double> dz, double by_mean, double by_sd,
+                         double mean, std::span<double> out);
 
 /// Whether positions are 0, 1, 2 ...
 bool is_identity(std::span<const std::uint32_t> positions);

@@ -49,14 +49,13 @@ struct Trial {
   std::vector<std::vector<double>> slots;
   std::vector<Pass> passes;
   std::size_t used_passes = 0;
-  std::vector<double> residual;
 };
 
 class LinearLearner final : public Learner {
  public:
   explicit LinearLearner(const LearnerRequest& request) : data_(*request.data) {
     for (std::size_t t = 0; t < request.candidate_rows.size(); ++t) {
-      Trial trial{gather(data_, request.candidate_rows[t]), {}, {}, {}, {}, {}, {}, 0, {}};
+      Trial trial{gather(data_, request.candidate_rows[t]), {}, {}, {}, {}, {}, {}, 0};
       trial.theta = start(request, t, trial.x);
       const std::size_t n = trial.theta.size();
       trial.gradient.assign(n, 0.0);
@@ -83,9 +82,7 @@ class LinearLearner final : public Learner {
       Trial& trial = trials_[t];
       const Pass& p = trial.passes[pass];
       const PanelMatrix& x = p.batch ? *p.batch : trial.x;
-      trial.residual.resize(x.padded_rows());
-      std::fill(std::ranges::copy(d_predictors[t], trial.residual.begin()).out, trial.residual.end(), 0.0);
-      trial.gradient[0] += x.multiply_transposed(trial.residual, std::span(trial.gradient).subspan(1));
+      trial.gradient[0] += x.multiply_transposed(d_predictors[t], std::span(trial.gradient).subspan(1));
     }
   }
 

@@ -43,8 +43,7 @@ TEST(PanelMatrix, MultipliesAsPlainLoopsDo) {
     const Stream draws(Purpose::synthetic_data, rows, {columns});
     for (std::size_t i = 0; i < rows; ++i)
       for (std::size_t j = 0; j < columns; ++j) x.at(i, j) = draws.normal(i * columns + j);
-    std::vector<double> weights(columns), eta(x.padded_rows()), residuals(x.padded_rows(), 0.0),
-        product(columns, 0.0);
+    std::vector<double> weights(columns), eta(x.padded_rows()), residuals(rows, 0.0), product(columns, 0.0);
     for (std::size_t j = 0; j < columns; ++j) weights[j] = draws.normal(100000 + j);
     for (std::size_t i = 0; i < rows; ++i) residuals[i] = draws.normal(200000 + i);
 
