@@ -14,7 +14,8 @@ namespace seldon::analysis {
 std::string gnuplot_quoted(std::string_view text);
 
 /// Runs `gnuplot -d ARGUMENTS` in a folder, without a shell and without anyone's start-up files, and returns
-/// what it said. InputError if there is no gnuplot or if it lacks a terminal; InternalError with gnuplot's message if it fails.
+/// what it said. InputError if there is no gnuplot or if it lacks a terminal; InternalError with gnuplot's
+/// message if it fails.
 std::string run_gnuplot(const std::filesystem::path& folder, std::vector<std::string> arguments);
 
 }  // namespace seldon::analysis
