@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/error.h"
 #include "engine/dataset/sampling.h"
 #include "engine/safety_test.h"
 
@@ -203,6 +204,8 @@ void run_together(const ModelSpec& model, std::span<const TrialTask> tasks, doub
     } else {
       results = PackOfTrials(model, tasks, data_fraction, iterations, progress).run();
     }
+  } catch (const IncompleteError&) {
+    throw;  // the way back to rank 0 is broken: no fault of these trials
   } catch (const std::exception& error) {
     results.clear();
     for (const TrialTask& task : tasks) {

@@ -165,7 +165,7 @@ class EngineRunner final : public PackRunner {
     out.run.rank = rank_;
     out.run.width = pack.width;
     out.run.host = host_;
-    out.run.device = "cpu";
+    out.run.device = std::string("cpu ").append(engine::kernel_level());
     out.run.start = start;
     out.run.seconds_selection = result.seconds_selection;
     out.run.seconds_safety = result.seconds_safety;

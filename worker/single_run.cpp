@@ -32,6 +32,19 @@ void write_file(const fs::path& path, const std::string& text) {
     throw IncompleteError("cannot write " + path.string() + "; is the disk full or the folder read-only?");
 }
 
+void make_folder(const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error)
+    throw InputError("--out " + folder + ": " + error.message() + "; name a folder that can be written");
+}
+
+void remove_old(const fs::path& path) {
+  std::error_code error;
+  fs::remove(path, error);
+  if (error) throw InputError("cannot replace " + path.string() + ": " + error.message());
+}
+
 void write_trace(const fs::path& path, const engine::ModelSpec& model, const std::vector<double>& trace) {
   std::ostringstream out;
   out.precision(17);
@@ -97,7 +110,9 @@ json read_solution(const std::string& path) {
   std::ifstream in(path);
   if (!in) throw InputError("cannot read the solution " + path);
   json solution = json::parse(in, nullptr, false);
-  if (solution.is_discarded() || !solution.is_object() || solution.value("format", 0) != solution_format)
+  const bool known = solution.is_object() && solution.contains("format") &&
+                     solution["format"].is_number_integer() && solution["format"] == solution_format;
+  if (!known)
     throw InputError(path + " is no solution of this program's format " + std::to_string(solution_format) +
                      "; `seldon run CONFIG --once --out DIR` writes one");
   return solution;
@@ -115,7 +130,7 @@ void run_once(const std::string& config_path, std::span<const std::string> overr
   engine::network::tune_allocator();
   engine::network::configure_torch(static_cast<int>(description.threads_per_worker));
   const Workspace workspace(description, load_table(description), {});
-  if (!out_folder.empty()) fs::create_directories(out_folder);
+  if (!out_folder.empty()) make_folder(out_folder);
 
   if (!description.resample.indices.value.empty())
     out << "note: --once trains on all rows; resample.indices is not used\n";
@@ -127,8 +142,8 @@ void run_once(const std::string& config_path, std::span<const std::string> overr
     const fs::path trace = fs::path(out_folder) / (model.name + ".trace.csv");
     const fs::path solution = fs::path(out_folder) / (model.name + ".solution.json");
     if (!out_folder.empty()) {
-      fs::remove(trace);
-      fs::remove(solution);
+      remove_old(trace);
+      remove_old(solution);
     }
     const auto rows = workspace.shuffled_rows();
     const auto iterations =

@@ -9,6 +9,8 @@
 
 /// Null where LibTorch brings another BLAS.
 extern "C" [[gnu::weak]] void openblas_set_num_threads(int threads);
+extern "C" [[gnu::weak]] char* openblas_get_config();
+extern "C" [[gnu::weak]] char* openblas_get_corename();
 
 namespace seldon::engine::network {
 
@@ -33,7 +35,10 @@ std::string torch_numerics() {
       start == std::string::npos
           ? "unknown CPU capability"
           : config.substr(start + key.size(), config.find('\n', start) - start - key.size());
-  return "LibTorch " TORCH_VERSION ", " + capability + ", " + at::get_mkldnn_version();
+  const std::string blas = openblas_get_config && openblas_get_corename
+                               ? std::string(openblas_get_config()) + " on " + openblas_get_corename()
+                               : "a BLAS that does not say its name";
+  return "LibTorch " TORCH_VERSION ", " + capability + ", " + at::get_mkldnn_version() + ", " + blas;
 }
 
 }  // namespace seldon::engine::network
