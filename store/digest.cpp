@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/error.h"
 #include "core/sha256.h"
 #include "store/file.h"
 #include "store/schema.h"
@@ -21,6 +22,17 @@ std::vector<std::uint32_t> sorted_positions(const std::vector<T>& values) {
 template <class T>
 void add_value(Sha256& hash, const T& value) {
   hash.add(std::as_bytes(std::span(&value, 1)));
+}
+
+std::vector<std::byte> checked_record(const File& file, const Schema& schema, CellKey key) {
+  auto record = read_record(file, schema, key);
+  if (!is_intact(schema, key, record))
+    throw InputError({file.path(), 0},
+                     "is damaged: the record of model '" + schema.header.models[key.model].name +
+                         "', data fraction " + std::to_string(schema.header.data_fracs[key.fraction]) +
+                         ", trial " + std::to_string(key.trial) +
+                         " does not fit its checksum; the same `seldon run` runs that cell again");
+  return record;
 }
 
 }  // namespace
@@ -45,7 +57,7 @@ std::string digest(const std::string& path) {
         const CellState state = states[schema.row(key)];
         add_value(hash, trial);
         add_value(hash, state);
-        if (state == CellState::done) hash.add(read_record(file, schema, key));
+        if (state == CellState::done) hash.add(checked_record(file, schema, key));
       }
     }
   }
