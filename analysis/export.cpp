@@ -95,13 +95,14 @@ class TidyModel {
 
  private:
   void add_constraint(Line& line, std::size_t cell, std::size_t c) const {
-    if (!model_.done(cell) || !constraints_[c]) {
+    const auto& index = constraints_[c];
+    if (!model_.done(cell) || !index) {
       line.add("").add("").add("");
       return;
     }
-    const double g = model_.g_at(cell, *constraints_[c], rules_[c], truth_);
+    const double g = model_.g_at(cell, *index, rules_[c], truth_);
     line.add(or_empty(g, shortest)).add(python_bool(has_failed(g)));
-    line.add(or_empty(model_.upper_at(cell, *constraints_[c]), shortest));
+    line.add(or_empty(model_.upper_at(cell, *index), shortest));
   }
 
   const Results& results_;
@@ -148,6 +149,7 @@ std::string toolkit_csv(const Results& results, std::size_t model_index, const S
   for (std::size_t cell = 0; cell < model.states.size(); ++cell) {
     if (!model.done(cell)) continue;
     std::vector<double> g;
+    g.reserve(constraints.size());
     for (const auto& [index, rule] : constraints) g.push_back(model.g_at(cell, index, rule, truth));
     const double performance = model.solved(cell) ? model.performance_at(cell, truth, 0) : std::nan("");
     text += python_repr(header.data_fracs[cell / header.n_trials]) + "," +

@@ -144,7 +144,7 @@ std::string run_gnuplot(const std::filesystem::path& folder, std::vector<std::st
         "gnuplot-nox)");
   if (error) throw InternalError(std::string("gnuplot cannot be started: ") + std::strerror(error));
   pipe.close_writing();
-  const auto said = pipe.read_all();
+  auto said = pipe.read_all();
   const int status = wait_for(child);
   if (said.find("unknown or ambiguous terminal type") != std::string::npos)
     throw InputError(

@@ -36,4 +36,15 @@ void write_file(const std::filesystem::path& file, const std::string& text) {
   if (!written || std::fclose(out.release()) != 0) refuse(file.string(), std::strerror(errno));
 }
 
+void move_file(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code error;
+  std::filesystem::rename(from, to, error);
+  if (error) refuse(to.string(), error.message());
+}
+
+TemporaryFile::~TemporaryFile() {
+  std::error_code ignored;  // most often it is not there any more
+  std::filesystem::remove(path_, ignored);
+}
+
 }  // namespace seldon::analysis

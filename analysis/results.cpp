@@ -2,60 +2,55 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
-#include <span>
 #include <utility>
+
+#include "analysis/text.h"
+#include "core/error.h"
 
 namespace seldon::analysis {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-constexpr std::uint64_t chunk_bytes = 16u << 20;
 
-/// Copies one member of a record's bytes to `to`; nothing where the layout has no such member.
-template <class T>
-void copy_member(const RecordLayout& layout, Field field, const std::byte* record, T* to) {
-  if (const auto* member = layout.find(field)) std::memcpy(to, record + member->offset, member->bytes());
-}
-
-std::size_t elements(const RecordLayout& layout, Field field) {
-  const auto* member = layout.find(field);
-  return member ? member->elements() : 0;
-}
-
-void take_record(ModelResults& model, const RecordLayout& layout, std::size_t cell, const std::byte* record) {
-  std::int32_t outcome = 0, reason = 0;
-  copy_member(layout, Field::outcome, record, &outcome);
-  copy_member(layout, Field::nsf_reason, record, &reason);
-  if (outcome != static_cast<std::int32_t>(Outcome::solution) &&
-      outcome != static_cast<std::int32_t>(Outcome::no_solution_found))
+void take_record(ModelResults& model, std::size_t cell, const CellRecord& record) {
+  const auto outcome = record.outcome();
+  if (outcome != Outcome::solution && outcome != Outcome::no_solution_found)
     throw InputError("the store is damaged: a cell of model '" + model.header.name +
                      "' is marked as done but its record holds no outcome; run the experiment again");
-  model.outcomes[cell] = static_cast<Outcome>(outcome);
-  model.reasons[cell] = static_cast<NsfReason>(reason);
-  copy_member(layout, Field::rows, record, &model.rows[cell]);
-  const auto copy_doubles = [&](Field field, std::vector<double>& to) {
-    if (const auto count = elements(layout, field)) copy_member(layout, field, record, &to[cell * count]);
+  model.outcomes[cell] = outcome;
+  model.reasons[cell] = record.nsf_reason();
+  model.rows[cell] = record.view<std::int64_t>(Field::rows)[0];
+  const auto copy = [&](Field field, std::vector<double>& to) {
+    if (!record.layout().find(field)) return;  // no constraints, or no measures
+    const auto values = record.doubles(field);
+    std::ranges::copy(values, to.begin() + static_cast<std::ptrdiff_t>(cell * values.size()));
   };
-  copy_doubles(Field::performance, model.performance);
-  copy_doubles(Field::g, model.g);
-  copy_doubles(Field::upper, model.upper);
+  copy(Field::performance, model.performance);
+  copy(Field::g, model.g);
+  copy(Field::upper, model.upper);
 }
 
-ModelResults read_model(const store::Reader& reader, std::uint32_t index, std::size_t cells, Runs runs) {
-  auto model = ModelResults::empty(reader.header().models[index], cells);
+ModelResults read_model(const store::Reader& reader, std::uint32_t index, Runs runs, Damage& damage) {
+  const auto& header = reader.header();
+  const auto& name = header.models[index].name;
+  auto model = ModelResults::empty(header.models[index], header.data_fracs.size() * header.n_trials);
   // States before records: a record is complete before its state says so.
   model.states = reader.states(index);
   if (runs == Runs::read) model.runs = reader.runs(index);
-  const auto& layout = reader.layout(index);
-  const std::uint64_t stride = layout.compound_bytes();
-  const std::uint64_t chunk = std::max<std::uint64_t>(1, chunk_bytes / stride);
-  for (std::uint64_t first = 0; first < cells; first += chunk) {
-    const auto count = std::min<std::uint64_t>(chunk, cells - first);
-    const auto bytes = reader.compounds(index, first, count);
-    for (std::uint64_t i = 0; i < count; ++i)
-      if (model.done(first + i)) take_record(model, layout, first + i, bytes.data() + i * stride);
+  for (std::size_t cell = 0; cell < model.states.size(); ++cell) {
+    if (!model.done(cell)) continue;
+    const auto fraction = static_cast<std::uint32_t>(cell / header.n_trials);
+    const auto trial = static_cast<std::uint32_t>(cell % header.n_trials);
+    const auto record = reader.record({0, index, fraction, trial});
+    if (record.intact(name, header.data_fracs[fraction], trial)) {
+      take_record(model, cell, record);
+    } else {
+      model.states[cell] = CellState::lost;
+      if (damage.cells++ == 0)
+        damage.first = "model '" + one_line(name) + "', data fraction " +
+                       shortest(header.data_fracs[fraction]) + ", trial " + std::to_string(trial);
+    }
   }
   return model;
 }
@@ -109,7 +104,7 @@ Results read_results(const std::string& path, Runs runs) {
   const store::Reader reader(path);
   Results results{reader.header(), {}};
   for (std::uint32_t model = 0; model < results.header.models.size(); ++model)
-    results.models.push_back(read_model(reader, model, results.cells_per_model(), runs));
+    results.models.push_back(read_model(reader, model, runs, results.damage));
   return results;
 }
 

@@ -37,9 +37,16 @@ struct ModelResults {
   double upper_at(std::size_t cell, std::size_t constraint) const;
 };
 
+/// DONE cells whose record does not fit its checksum: the machine lost its power, or a bit of the file.
+struct Damage {
+  std::uint64_t cells = 0;
+  std::string first;  ///< model, data fraction and trial of the first such cell, in words
+};
+
 struct Results {
   store::Header header;
   std::vector<ModelResults> models;
+  Damage damage = {};
 
   std::size_t cells_per_model() const { return header.data_fracs.size() * header.n_trials; }
 };
@@ -47,7 +54,8 @@ struct Results {
 enum class Runs : bool { leave, read };
 
 /// Reads a store, also one that is being written: cells that become DONE meanwhile may be missing, never half
-/// read. InputError for a path that is no store and for a DONE cell without an outcome.
+/// read. The checksum of every record is tested, arrays included; a DONE cell that fails counts as LOST and
+/// in `damage`. InputError for a path that is no store and for a DONE cell without an outcome.
 Results read_results(const std::string& path, Runs runs = Runs::leave);
 
 /// Which of the recorded versions is shown: decisions soft or hard, truth original or held out.

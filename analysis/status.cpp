@@ -117,7 +117,10 @@ std::string table_of_models(const Status& status) {
 
 std::string progress_text(const Status& status) {
   const auto to_do = status.cells - status.final_cells;
-  if (to_do == 0) return "complete\n";
+  if (to_do == 0 && status.failed == 0) return "complete\n";
+  if (to_do == 0)
+    return std::to_string(status.failed) + (status.failed == 1 ? " cell" : " cells") +
+           " failed; the same `seldon run` with --retry failed tries them again\n";
   std::string text = std::to_string(to_do) + " cells to do";
   if (status.pace)
     return text +
@@ -127,8 +130,7 @@ std::string progress_text(const Status& status) {
   if (status.leased > 0)
     return text + "; " + std::to_string(status.leased) +
            " are leased but nothing was recorded lately: the run has just begun, or was stopped (the same "
-           "`seldon run` "
-           "goes on)\n";
+           "`seldon run` goes on)\n";
   return text + "; not running (the same `seldon run` goes on)\n";
 }
 
@@ -145,8 +147,9 @@ Status status_of(const Results& results, double now) {
     status.models.push_back(status_of_model(model));
     const auto& cells = status.models.back().cells;
     status.cells += model.states.size();
-    status.final_cells +=
-        cells[static_cast<std::size_t>(CellState::done)] + cells[static_cast<std::size_t>(CellState::failed)];
+    const auto failed = cells[static_cast<std::size_t>(CellState::failed)];
+    status.final_cells += cells[static_cast<std::size_t>(CellState::done)] + failed;
+    status.failed += failed;
     status.leased += cells[static_cast<std::size_t>(CellState::leased)];
   }
   status.failures = group_failures(results);

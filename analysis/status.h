@@ -41,8 +41,8 @@ struct Status {
   std::uint32_t n_trials = 0;
   std::size_t fractions = 0;
   std::vector<ModelStatus> models;
-  std::vector<FailureGroup> failures;  ///< the most frequent first
-  std::uint64_t cells = 0, final_cells = 0, leased = 0;
+  std::vector<FailureGroup> failures;                                ///< the most frequent first
+  std::uint64_t cells = 0, final_cells = 0, failed = 0, leased = 0;  ///< final: done or failed
   /// Only while cells are leased and some have been recorded: from the last of them.
   std::optional<Pace> pace;
 };

@@ -96,7 +96,7 @@ std::string words_for_rule(const std::string& rule) {
 
 std::string words_for_truth(const std::string& truth) {
   if (truth == "original") return "ground truth: original data";
-  if (truth == "held_out") return "ground truth: held-out data";
+  if (truth == "held_out") return "ground truth: held-out rows";
   return "ground truth: " + truth;
 }
 
@@ -291,7 +291,7 @@ std::string script_terminals(const Page& page) {
          "if (format eq 'png') set terminal pngcairo" +
          size(150) +
          " font 'DejaVu Sans,11' fontscale 1.5625 linewidth 2 pointscale 2 background rgb 'white'\n"
-         "set output 'three_plots.'.format\n";
+         "if (!exists('file')) file = 'three_plots.'.format\nset output file\n";
 }
 
 std::string script_styles(const Summary& summary) {
@@ -365,17 +365,20 @@ class ScriptRows {
     script += script_curves(panels_[1], blocks_[1]);
     if (r >= summary_.constraints.size()) return script;
 
-    const auto delta = shortest(summary_.constraints[r].header.delta);
     script += margins(2) + "set ylabel failure_label noenhanced offset 0.5,0\n";
-    script += "set arrow 1 from graph 0, first " + delta + " to graph 1, first " + delta +
-              " nohead front linecolor rgb 'black' linewidth 1.5 dashtype (6,4)\n";
-    script += "set label 1 " + gnuplot_quoted("δ = " + delta) + " at graph 1.02, first " + delta +
-              " left noenhanced\n";
+    if (summary_.truth != "held_out") script += delta_line(shortest(summary_.constraints[r].header.delta));
     script += script_curves(panels_[2 + r], blocks_[2 + r]);
     return script + "unset arrow\nunset label\n";
   }
 
  private:
+  /// The guarantee is about the data that trials are drawn from, so it has no line where held-out rows judge.
+  static std::string delta_line(const std::string& delta) {
+    return "set arrow 1 from graph 0, first " + delta + " to graph 1, first " + delta +
+           " nohead front linecolor rgb 'black' linewidth 1.5 dashtype (6,4)\nset label 1 " +
+           gnuplot_quoted("δ = " + delta) + " at graph 1.02, first " + delta + " left noenhanced\n";
+  }
+
   std::string y(double inches) const { return fixed(inches / page_.height, 5); }
 
   static std::string margins(std::size_t column) {
@@ -427,6 +430,16 @@ std::vector<std::vector<std::size_t>> number_blocks(const std::vector<Panel>& pa
     for (const auto& curve : panel.curves) blocks.back().push_back(curve.empty() ? 0 : next++);
   }
   return blocks;
+}
+
+/// Draws beside the figure and moves into place what is complete: where gnuplot fails, an older figure stays.
+void draw(const std::filesystem::path& folder, std::string_view format) {
+  const auto name = "three_plots." + std::string(format);
+  const TemporaryFile part(folder / (name + ".part"));
+  write_file(part.path(), "");  // gnuplot says less clearly why not
+  run_gnuplot(folder,
+              {"-e", "format = '" + std::string(format) + "'; file = '" + name + ".part'", "three_plots.gp"});
+  move_file(part.path(), folder / name);
 }
 
 }  // namespace
@@ -487,11 +500,7 @@ void write_three_plots(const Summary& summary, const std::filesystem::path& fold
   make_folder(folder);
   write_file(folder / "three_plots.dat", three_plots_data(summary));
   write_file(folder / "three_plots.gp", three_plots_script(summary));
-  for (auto format : formats) {
-    write_file(folder / ("three_plots." + std::string(name_of(format))),
-               "");  // gnuplot says less clearly why not
-    run_gnuplot(folder, {"-e", "format = '" + std::string(name_of(format)) + "'", "three_plots.gp"});
-  }
+  for (auto format : formats) draw(folder, name_of(format));
 }
 
 }  // namespace seldon::analysis

@@ -33,6 +33,16 @@ struct Options {
   }
 };
 
+/// The store's results, with a warning where records are damaged.
+analysis::Results read(const Options& options, analysis::Runs runs = analysis::Runs::leave) {
+  auto results = analysis::read_results(options.store, runs);
+  if (results.damage.cells > 0)
+    std::cerr << "seldon-report: warning: " << results.damage.cells
+              << " records do not fit their checksum and are left out (first: " << results.damage.first
+              << "); the same `seldon run` runs these cells again\n";
+  return results;
+}
+
 void plots(const Options& options) {
   std::vector<analysis::Format> formats;
   for (const auto& name : options.formats) {
@@ -40,7 +50,7 @@ void plots(const Options& options) {
     if (!format) throw InputError("--formats: '" + name + "' is not svg, pdf or png");
     formats.push_back(*format);
   }
-  const auto results = analysis::read_results(options.store);
+  const auto results = read(options);
   analysis::write_three_plots(analysis::aggregate(results, options.selection()), options.folder, formats);
   for (const auto& name : options.formats) std::cout << options.folder << "/three_plots." << name << "\n";
   std::cout << options.folder << "/three_plots.gp and .dat: to restyle them\n";
@@ -48,8 +58,7 @@ void plots(const Options& options) {
 
 void export_cells(const Options& options) {
   const bool tidy = options.layout == "tidy";
-  const auto results =
-      analysis::read_results(options.store, tidy ? analysis::Runs::read : analysis::Runs::leave);
+  const auto results = read(options, tidy ? analysis::Runs::read : analysis::Runs::leave);
   if (tidy) {
     analysis::export_tidy(results, options.selection(), options.folder);
     std::cout << options.folder << "/cells.csv\n";
@@ -65,8 +74,7 @@ void export_cells(const Options& options) {
 
 void status(const Options& options) {
   const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
-  std::cout << analysis::status_text(
-      analysis::status_of(analysis::read_results(options.store, analysis::Runs::read), now.count()));
+  std::cout << analysis::status_text(analysis::status_of(read(options, analysis::Runs::read), now.count()));
 }
 
 void digest(const Options& options) {

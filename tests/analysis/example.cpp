@@ -156,6 +156,16 @@ std::string write_store(const Results& results, const std::filesystem::path& fol
   return path;
 }
 
+void damage(const std::string& path, double number) {
+  std::string bytes = read_file(path);
+  const std::string_view wanted(reinterpret_cast<const char*>(&number), sizeof number);
+  const auto at = bytes.find(wanted);
+  if (at == std::string::npos || bytes.find(wanted, at + 1) != std::string::npos)
+    throw std::runtime_error("the store does not hold that number exactly once");
+  bytes[at] ^= 1;
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
 std::filesystem::path shared_folder() {
   const char* named = std::getenv("SELDON_SHARED");
   const std::filesystem::path folder =

@@ -29,6 +29,9 @@ Results small();
 /// Writes results into a new store and returns its path.
 std::string write_store(const Results& results, const std::filesystem::path& folder);
 
+/// Flips the last bit of a number, wherever the file holds it. Choose one that it holds once.
+void damage(const std::string& path, double number);
+
 /// A folder of the developers' conformance data; empty where there is none (docs/testing.md).
 std::filesystem::path shared_folder();
 

@@ -75,6 +75,39 @@ TEST(Results, ModelsWithoutConstraintsOrMeasures) {
   EXPECT_TRUE(std::isnan(got.models[0].performance_at(0, 0, 0)));
 }
 
+TEST(Results, RecordThatDoesNotFitItsChecksumIsLost) {
+  const example::Folder folder;
+  auto results = example::small();
+  example::solve(results, 1, 2, 4, 0.123456789, -0.1);
+  const auto path = example::write_store(results, folder.path());
+  EXPECT_EQ(read_results(path).damage.cells, 0u);
+  example::damage(path, 0.123456789);
+  const auto got = read_results(path);
+  EXPECT_EQ(got.damage.cells, 1u);
+  EXPECT_EQ(got.damage.first, "model 'baseline_1', data fraction 0.5, trial 4");
+  EXPECT_EQ(got.models[1].states[24], CellState::lost);
+  EXPECT_TRUE(std::isnan(got.models[1].performance_at(24, 0, 0)));
+  EXPECT_FALSE(got.models[1].solved(24));
+  EXPECT_TRUE(got.models[1].solved(23));
+}
+
+TEST(Results, ChecksumCoversTheArrays) {
+  const example::Folder folder;
+  const auto results = example::empty(1, {1.0}, 1);
+  const auto path = (folder.path() / "example.h5").string();
+  {
+    auto writer = store::Writer::create(path, results.header);
+    CellRecord record(writer.layout(0));
+    record.set_outcome(Outcome::solution, NsfReason::none);
+    record.doubles(Field::histogram)[7] = 0.123456789;
+    record.seal("qsa", 1.0, 0);
+    writer.write({{0, 0, 0, 0}, CellState::done, std::move(record).take_bytes(), {}});
+  }
+  EXPECT_EQ(read_results(path).damage.cells, 0u);
+  example::damage(path, 0.123456789);
+  EXPECT_EQ(read_results(path).damage.cells, 1u);
+}
+
 TEST(Results, PathThatIsNoStoreIsAnInputError) {
   EXPECT_THROW(read_results("/nowhere/store.h5"), InputError);
   EXPECT_THROW(read_results(__FILE__), InputError);

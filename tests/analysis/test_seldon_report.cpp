@@ -78,6 +78,29 @@ TEST_F(SeldonReport, StatusAndDigest) {
   EXPECT_EQ(digest.output, store::digest(store_) + "\n");
 }
 
+TEST_F(SeldonReport, DamagedRecordIsLeftOutWithAWarningAndHasNoDigest) {
+  auto results = example::small();
+  example::solve(results, 1, 2, 4, 0.123456789, -0.1);
+  std::filesystem::remove(store_);
+  store_ = example::write_store(results, folder_.path());
+  example::damage(store_, 0.123456789);
+  const std::string warning =
+      "seldon-report: warning: 1 records do not fit their checksum and are left out (first: model "
+      "'baseline_1', data fraction 0.5, trial 4)";
+  const auto status = report("status " + store_);
+  EXPECT_EQ(status.status, 0);
+  EXPECT_THAT(status.output, HasSubstr(warning));
+  EXPECT_THAT(status.output, HasSubstr("1 cells to do"));
+  const auto plots = report("plots " + store_ + " --out " + out_ + " --formats svg");
+  EXPECT_EQ(plots.status, 0);
+  EXPECT_THAT(plots.output, HasSubstr(warning));
+  EXPECT_THAT(example::read_file(out_ + "/three_plots.gp"), HasSubstr("PARTIAL: 79 of 80 cells"));
+  EXPECT_THAT(report("export " + store_ + " --out " + out_ + " --layout tidy").output, HasSubstr(warning));
+  const auto digest = report("digest " + store_);
+  EXPECT_EQ(digest.status, 2);
+  EXPECT_THAT(digest.output, HasSubstr("model 'baseline_1', data fraction 0.5, trial 4"));
+}
+
 TEST_F(SeldonReport, VersionAndHelp) {
   EXPECT_THAT(report("--version").output, StartsWith("seldon-report 0."));
   EXPECT_EQ(report("--help").status, 0);

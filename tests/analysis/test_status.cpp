@@ -83,5 +83,14 @@ TEST(Status, FinishedExperimentIsComplete) {
   EXPECT_THAT(text, Not(HasSubstr("failed cells")));
 }
 
+TEST(Status, FailedCellsAreNoCompletion) {
+  auto results = example::small();
+  example::set_state(results, 0, 0, 0, CellState::failed, "no memory");
+  const auto text = status_text(status_of(results, 2000));
+  EXPECT_THAT(text,
+              HasSubstr("80 ended (100.0 %), 1 cell failed; the same `seldon run` with --retry failed"));
+  EXPECT_THAT(text, Not(HasSubstr("complete")));
+}
+
 }  // namespace
 }  // namespace seldon::analysis

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <set>
 #include <sstream>
+#include <stdlib.h>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -48,7 +49,15 @@ TEST(ThreePlots, DrawsEveryFormatWithScriptAndData) {
 TEST(ThreePlots, RuleAndTruthAreNamed) {
   const auto script = three_plots_script(aggregate(example::small(), {.rule = "hard", .truth = "held_out"}));
   EXPECT_THAT(script, HasSubstr("hard decisions (predicted labels),  δ = 0.05"));
-  EXPECT_THAT(script, HasSubstr("ground truth: held-out data"));
+  EXPECT_THAT(script, HasSubstr("ground truth: held-out rows"));
+}
+
+TEST(ThreePlots, DeltaIsNoLineWhereHeldOutRowsJudge) {
+  EXPECT_THAT(three_plots_script(aggregate(example::small())),
+              HasSubstr("set arrow 1 from graph 0, first 0.05"));
+  const auto held_out = three_plots_script(aggregate(example::small(), {.rule = {}, .truth = "held_out"}));
+  EXPECT_THAT(held_out, Not(HasSubstr("set arrow 1 ")));
+  EXPECT_THAT(held_out, Not(HasSubstr("set label 1 ")));
 }
 
 TEST(ThreePlots, DataHoldsBandsCutAtZeroAndOne) {
@@ -196,6 +205,20 @@ TEST(ThreePlots, FolderThatCannotBeWrittenIsAnInputError) {
   const example::Folder folder;
   make_folder(folder.path() / "three_plots.pdf");  // in the way
   EXPECT_THROW(write_three_plots(aggregate(example::small()), folder.path(), all_formats), InputError);
+}
+
+TEST(ThreePlots, FailingGnuplotLeavesTheOlderFigure) {
+  const example::Folder folder, programs;
+  write_file(folder.path() / "three_plots.svg", "older");
+  write_file(programs.path() / "gnuplot", "#!/bin/sh\necho half a figure > three_plots.svg.part\nexit 1\n");
+  std::filesystem::permissions(programs.path() / "gnuplot", std::filesystem::perms::owner_all);
+  const std::string path = std::getenv("PATH");
+  setenv("PATH", programs.path().c_str(), 1);
+  EXPECT_THROW(write_three_plots(aggregate(example::small()), folder.path(), std::array{Format::svg}),
+               InternalError);
+  setenv("PATH", path.c_str(), 1);
+  EXPECT_EQ(example::read_file(folder.path() / "three_plots.svg"), "older");
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "three_plots.svg.part"));
 }
 
 TEST(ThreePlots, FormatsHaveNames) {
