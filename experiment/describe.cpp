@@ -99,17 +99,22 @@ std::string fractions_table(const Description& description, const Plan& plan) {
 
 std::string times(const Plan& plan, const PlanFacts& facts) {
   if (!(facts.cost_per_second > 0) || plan.packs.empty()) return "";
-  double total = 0;
-  for (const Pack& pack : plan.packs) total += plan.cost(pack);
-  // The first pack handed out is the largest: nothing is recorded before some pack ends, and a death loses
-  // one at most.
-  const double largest = plan.cost(plan.packs.front()) / facts.cost_per_second;
-  std::string out = "Times (estimated, one worker): about " + duration(total / facts.cost_per_second) +
-                    " in all; the first record after " + duration(largest) + "; one death loses at most " +
-                    duration(largest) + "\n";
-  if (largest > long_loss_seconds)
-    out += "warning: one death can lose " + duration(largest) +
-           " of work, over 10 minutes; a smaller pack_size loses less\n";
+  // What a pack computes between two records: all of it, or one trial after the other.
+  const auto unrecorded = [&](const Pack& pack) {
+    const bool together = pack.model < facts.together.size() && facts.together[pack.model];
+    return plan.cost(pack) / (together ? 1 : pack.width) / facts.cost_per_second;
+  };
+  double total = 0, most = 0;
+  for (const Pack& pack : plan.packs) {
+    total += plan.cost(pack) / facts.cost_per_second;
+    most = std::max(most, unrecorded(pack));
+  }
+  std::string out = "Times (estimated, one worker): about " + duration(total) +
+                    " in all; the first record after " + duration(unrecorded(plan.packs.front())) +
+                    "; the death of one worker loses at most " + duration(most) + "\n";
+  if (most > long_loss_seconds)
+    out += "warning: the death of one worker can lose " + duration(most) +
+           " of work, over 10 minutes; a smaller pack_size of networks loses less\n";
   return out;
 }
 

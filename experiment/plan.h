@@ -73,13 +73,14 @@ Plan make_plan(const Description& description, std::uint64_t total_rows, std::sp
 struct PlanFacts {
   struct Group {
     std::string name;
-    std::uint64_t rows = 0;  ///< in the table
+    std::uint64_t rows = 0;  ///< among those that trials are drawn from
   };
   std::uint64_t store_bytes = 0;
   std::vector<std::uint64_t> bytes_per_cell;  ///< [model]
   std::vector<std::string> constraint_lines;  ///< what each constraint's tree needs
-  std::vector<Group> groups;                  ///< that constraints use
-  double cost_per_second = 0;                 ///< multiply-adds that one worker does; 0: unknown, no times
+  std::vector<Group> groups;                  ///< that constraints bounded by Student's t use
+  std::vector<bool> together;  ///< [model] all cells of a pack are recorded at once; missing: one by one
+  double cost_per_second = 0;  ///< multiply-adds that one worker does; 0: unknown, no times
 };
 
 /// The text of `seldon check`.

@@ -108,17 +108,22 @@ experiment::PlanFacts facts_of(const Workspace& workspace) {
   for (std::size_t i = 0; i < workspace.description().models.size(); ++i) {
     facts.bytes_per_cell.push_back(workspace.layout(i).bytes());
     const engine::ModelSpec& model = workspace.model(i);
+    facts.together.push_back(model.architecture && model.architecture->network);
     if (!model.seldonian) continue;
     for (const engine::ConstraintSpec& constraint : model.problem.constraints) {
       const std::string line = "model " + model.name + ", constraint " + tree_lines(constraint);
       facts.constraint_lines.push_back(line);
+      if (constraint.bound != engine::BoundKind::student_t) continue;  // the others hold at any size
       for (const engine::BaseNode& node : constraint.tree.base_nodes())
         used.insert(node.groups.begin(), node.groups.end());
     }
   }
   for (const engine::Group& group : workspace.dataset().groups)
-    if (used.contains(group.name))
-      facts.groups.push_back({group.name, static_cast<std::uint64_t>(std::ranges::count(group.member, 1))});
+    if (used.contains(group.name)) {
+      const auto members =
+          std::ranges::count_if(workspace.pool(), [&](std::uint32_t row) { return group.member[row] == 1; });
+      facts.groups.push_back({group.name, static_cast<std::uint64_t>(members)});
+    }
   return facts;
 }
 
@@ -138,7 +143,8 @@ class EngineRunner final : public PackRunner {
   void run(const Pack& pack, std::span<const std::uint32_t> wanted, Progress& progress,
            const std::function<void(CellReport)>& report) override {
     const engine::ModelSpec& model = workspace_->model(pack.model);
-    // Only where a result depends on the pack's width must the cells nobody asks for run again.
+    // Only where a result depends on the pack's width must the cells nobody asks for run again; rank 0
+    // compares them with what it has.
     const bool whole = model.architecture && model.architecture->network;
     std::vector<engine::TrialTask> tasks;
     for (std::uint32_t slot = 0; slot < pack.width; ++slot)
@@ -151,9 +157,7 @@ class EngineRunner final : public PackRunner {
     const double start =
         std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
     engine::run_trials(model, tasks, fraction, iterations, progress, [&](engine::TrialResult result) {
-      const std::uint32_t slot = result.trial - pack.first_trial;
-      if (std::ranges::find(wanted, slot) != wanted.end())
-        report(to_report(pack, slot, result, fraction, start));
+      report(to_report(pack, result.trial - pack.first_trial, result, fraction, start));
     });
   }
 

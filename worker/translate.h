@@ -46,6 +46,8 @@ class Workspace {
   const RecordLayout& layout(std::size_t index) const { return layouts_[index]; }
   const std::vector<std::vector<std::uint32_t>>& indices() const { return indices_; }
 
+  /// The rows that trials are drawn from: of the table, or of its part that is not held out.
+  const engine::Rows& pool() const { return pool_; }
   /// The first n rows of a trial's resample.
   engine::Rows trial_rows(std::uint32_t trial, std::uint64_t n) const;
   /// All rows that trials are drawn from, in an order drawn from the seed: what a single run (--once) sees.
@@ -68,7 +70,7 @@ class Workspace {
   std::vector<std::vector<std::uint32_t>> indices_;
   engine::Dataset dataset_;
   std::vector<std::vector<std::uint8_t>> subgroup_members_;
-  engine::Rows pool_;  ///< rows that trials are drawn from
+  engine::Rows pool_;
   std::vector<engine::Truth> truths_;
   experiment::Plan plan_;
   std::vector<engine::ModelSpec> models_;

@@ -293,7 +293,7 @@ TEST(Config, RefusesAFileThatIsNot) {
         }
       },
       InputError);
-  EXPECT_THROW(load_config("/tmp"), InputError);
+  EXPECT_THROW(load_config(testing::TempDir()), InputError);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // describe(), the text of `seldon check`.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "example.h"
@@ -19,6 +20,7 @@ TEST(Describe, ShowsThePlan) {
   facts.constraint_lines = {"parity: 2 base nodes", "  PR | [M]: upper at delta 0.025"};
   facts.groups = {{"M", 690}, {"F", 310}};
   facts.cost_per_second = 1e9;
+  facts.together = {true, false};
   EXPECT_EQ(describe(d, plan, facts),
             "Experiment loans (classification, seed 1, 1000 rows)\n"
             "150 cells: 2 models x 3 data fractions x 25 trials, in 6 packs\n"
@@ -39,9 +41,8 @@ TEST(Describe, ShowsThePlan) {
             "    PR | [M]: upper at delta 0.025\n"
             "\n"
             "Store: 1235 kB (store.max_bytes: 68.7 GB)\n"
-            "Times (estimated, one worker): about 283 ms in all; the first record after 175 ms; one death "
-            "loses at most "
-            "175 ms\n"
+            "Times (estimated, one worker): about 283 ms in all; the first record after 175 ms; the "
+            "death of one worker loses at most 175 ms\n"
             "warning: group M has under 100 rows in the safety set at 1 of 3 data fractions (expected: 41 of "
             "100); the "
             "Student t bound is only asymptotic there\n"
@@ -54,17 +55,33 @@ TEST(Describe, WarnsWhereADeathLosesOverTenMinutes) {
   const Description d = parse(example);
   const Plan plan = make_plan(d, 1000, works);
   PlanFacts facts;
+  facts.together = {true, false};
   // The largest pack costs 25 * 58 * 121000 = 175,450,000.
   facts.cost_per_second = 175'450'000 / 599.0;
   EXPECT_EQ(describe(d, plan, facts).find("warning"), std::string::npos);
   facts.cost_per_second = 175'450'000 / 660.0;
   const std::string text = describe(d, plan, facts);
-  EXPECT_NE(text.find("the first record after 11 min; one death loses at most 11 min\n"), std::string::npos)
+  EXPECT_NE(text.find("the first record after 11 min; the death of one worker loses at most 11 min\n"),
+            std::string::npos)
       << text;
-  EXPECT_NE(
-      text.find(
-          "warning: one death can lose 11 min of work, over 10 minutes; a smaller pack_size loses less\n"),
-      std::string::npos);
+  EXPECT_NE(text.find("warning: the death of one worker can lose 11 min of work, over 10 minutes; a smaller "
+                      "pack_size of networks loses less\n"),
+            std::string::npos);
+}
+
+TEST(Describe, PackThatRecordsOneByOneLosesOneTrial) {
+  const Description d = parse(example);
+  const Plan plan = make_plan(d, 1000, works);
+  PlanFacts facts;
+  facts.cost_per_second = 58 * 121000 / 3.0;  // a trial of the largest pack takes 3 s, the pack 75 s
+  facts.together = {false, false};
+  EXPECT_THAT(
+      describe(d, plan, facts),
+      testing::HasSubstr("the first record after 3.0 s; the death of one worker loses at most 3.0 s\n"));
+  facts.together = {true, false};
+  EXPECT_THAT(
+      describe(d, plan, facts),
+      testing::HasSubstr("the first record after 75.0 s; the death of one worker loses at most 75.0 s\n"));
 }
 
 TEST(Describe, GivesNoTimesWithoutASpeed) {

@@ -189,6 +189,25 @@ TEST_F(Translate, NoSolutionIsMinusInfinityAndNan) {
   EXPECT_EQ(record.nsf_reason(), NsfReason::safety_test);
 }
 
+TEST_F(Translate, FactsCountGroupsAmongTheRowsThatTrialsAreDrawnFrom) {
+  std::ofstream(path("t.toml")) << config();
+  for (const char* truth : {"original", "held_out"}) {
+    const std::vector<std::string> set = {"resample.ground_truth=" + std::string(truth)};
+    const Prepared prepared = prepare(path("t.toml"), set);
+    ASSERT_EQ(prepared.facts.groups.size(), 2u);  // M and F, which between them have every row
+    EXPECT_EQ(prepared.facts.groups[0].rows + prepared.facts.groups[1].rows, prepared.header.total_rows);
+    EXPECT_EQ(prepared.header.total_rows < 40, std::string_view(truth) == "held_out");
+    EXPECT_EQ(prepared.facts.together, (std::vector<bool>{false, false}));
+  }
+}
+
+TEST_F(Translate, FactsNameGroupsOfStudentsTOnly) {
+  for (const char* bound : {"hoeffding", "clopper_pearson"}) {
+    std::ofstream(path("t.toml")) << config("decision = \"hard\"\nbound = \"" + std::string(bound) + "\"\n");
+    EXPECT_TRUE(prepare(path("t.toml"), {}).facts.groups.empty()) << bound;
+  }
+}
+
 TEST_F(Translate, RunnerGivesTheSameRecordWhateverElseItRuns) {
   std::ofstream(path("t.toml")) << config();
   const Prepared prepared = prepare(path("t.toml"), {});
