@@ -131,7 +131,7 @@ Preprocessing Preprocessing::decode(std::string_view text, const std::string& so
     const std::string_view key = reader.word();
     if (key == "regime") {
       const auto found = std::find_if(all_regimes.begin(), all_regimes.end(),
-                                      [&](Regime regime) { return name_of(regime) == reader.line(); });
+                                      [&](Regime known) { return name_of(known) == reader.line(); });
       if (found == all_regimes.end()) reader.fail("there is no regime " + quote(reader.line()));
       read.regime = *found;
     } else if (key == "delimiter") {

@@ -402,7 +402,7 @@ Frame read_new_rows(const std::string& path, const Preprocessing& preprocessing)
 Frame read_new_rows_text(std::string_view text, const std::string& path, const Preprocessing& preprocessing) {
   const Location whole_file{path, 0};
   CsvFile file(text, preprocessing.format, path, whole_file);
-  FeatureReader features(file, preprocessing, false, [&](const std::string&) { return whole_file; });
+  FeatureReader features(file, preprocessing, false, [&](const std::string&) { return Location{path, 0}; });
   const auto found = std::find(file.columns().begin(), file.columns().end(), preprocessing.label);
   const auto label_at = static_cast<std::size_t>(found - file.columns().begin());
   LabelReader label(preprocessing, whole_file);

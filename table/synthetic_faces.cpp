@@ -110,8 +110,9 @@ void draw(const Sitter& s, const Stream& noise, std::uint8_t* pixels) {
   for (std::uint32_t k = 0; k < pixels_per_face; ++k) {
     if (k % 8 == 0) bits = noise.bits(k / 8);
     const double uniform = static_cast<double>(bits >> (8 * (k % 8)) & 255) / 127.5 - 1;
-    const double x = ((k % side + 0.5) / (side / 2.0) - 1 - s.shift_x) / s.size;
-    const double y = ((k / side + 0.5) / (side / 2.0) - 1 - s.shift_y) / s.size;
+    const std::uint32_t row = k / side, column = k % side;
+    const double x = ((column + 0.5) / (side / 2.0) - 1 - s.shift_x) / s.size;
+    const double y = ((row + 0.5) / (side / 2.0) - 1 - s.shift_y) / s.size;
     const double shade = shade_at(s, x, y) + noise_amplitude * uniform;
     pixels[k] = static_cast<std::uint8_t>(std::lround(std::clamp(shade, 0.0, 255.0)));
   }
