@@ -38,7 +38,7 @@ enum class CellState : std::uint8_t {
   preempted = 5
 };
 
-/// A state that no later run changes unless it is asked to (--retry).
+/// A state that no later run changes; only FAILED, where it is asked to (--retry failed).
 constexpr bool is_final(CellState state) {
   return state == CellState::done || state == CellState::failed;
 }

@@ -166,9 +166,10 @@ struct RunInfo {
   std::uint32_t attempt = 0;
   std::int32_t rank = -1;
   std::uint32_t width = 1;
-  std::string host;    ///< at most 63 bytes are stored
-  std::string device;  ///< at most 31 bytes are stored
-  double start = 0;    ///< seconds since the epoch
+  std::uint32_t failures = 0;  ///< tries of the cell that have failed so far; kept by later leases
+  std::string host;            ///< at most 63 bytes are stored
+  std::string device;          ///< at most 31 bytes are stored
+  double start = 0;            ///< seconds since the epoch
   double seconds_selection = 0, seconds_safety = 0, seconds_evaluation = 0, seconds_total = 0;
   std::string message;  ///< of a failure; at most 159 bytes of UTF-8 are stored
 };

@@ -28,15 +28,27 @@ std::string advice(int error) {
     case EPERM:
     case EROFS:
       return "the folder and the store must be writable: choose another place with --store";
+    case ENAMETOOLONG:
+    case ELOOP:
+      return "choose another name with --store";
     default:
       return "mend the file system and run the same command again";
   }
 }
 
+std::string describe(const std::string& doing, const std::string& path, int error) {
+  return doing + " '" + path + "' failed: " + std::generic_category().message(error) + "; " + advice(error);
+}
+
 [[noreturn]] void fail(const std::string& doing, const std::string& path, int error) {
-  const std::string what =
-      doing + " '" + path + "' failed: " + std::generic_category().message(error) + "; " + advice(error);
-  throw IncompleteError(what);
+  throw IncompleteError(describe(doing, path, error));
+}
+
+/// Nothing is open yet: a name that cannot be, or may not be used, is bad input.
+[[noreturn]] void fail_to_open(const std::string& doing, const std::string& path, int error) {
+  for (const int wrong_name : {ENAMETOOLONG, ELOOP, EACCES, EPERM, EROFS})
+    if (error == wrong_name) throw InputError(describe(doing, path, error));
+  fail(doing, path, error);
 }
 
 /// Repeats a call that a signal has interrupted.
@@ -63,7 +75,7 @@ File File::open(const std::string& path, Mode mode) {
   if (descriptor < 0) {
     if (errno == ENOENT || errno == ENOTDIR) throw InputError("there is no store '" + path + "'");
     if (errno == EISDIR) throw InputError("'" + path + "' is a folder, not a store");
-    fail("opening", path, errno);
+    fail_to_open("opening", path, errno);
   }
   File file(path, descriptor);
   struct stat status {};
@@ -76,7 +88,7 @@ File File::create(const std::string& path) {
   require_folder(path);
   const int flags = O_CLOEXEC | O_RDWR | O_CREAT | O_EXCL;
   const int descriptor = retried([&] { return ::open(path.c_str(), flags, 0666); });
-  if (descriptor < 0) fail("making", path, errno);
+  if (descriptor < 0) fail_to_open("making", path, errno);
   return {path, descriptor};
 }
 
@@ -165,10 +177,10 @@ std::string host_name() {
 }
 
 LockFile::LockFile(const std::string& path) : path_(path + ".lock") {
-  require_folder(path_);
+  require_folder(path);
   while (true) {
     descriptor_ = retried([&] { return ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666); });
-    if (descriptor_ < 0) fail("making", path_, errno);
+    if (descriptor_ < 0) fail_to_open("making", path_, errno);
     if (retried([&] { return ::flock(descriptor_, LOCK_EX | LOCK_NB); }) != 0) {
       const int error = errno;
       std::array<char, 256> holder{};

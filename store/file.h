@@ -13,9 +13,10 @@ namespace seldon::store {
 class File {
  public:
   enum class Mode { read, read_write };
-  /// Opens a file that exists; InputError where it does not, or is a folder.
+  /// Opens a file that exists; InputError where it does not, is a folder, or its name may
+  /// not be used.
   static File open(const std::string& path, Mode mode);
-  /// Makes a new file; InputError where its folder does not exist.
+  /// Makes a new file; InputError where its folder does not exist or may not be written.
   static File create(const std::string& path);
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;

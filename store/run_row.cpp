@@ -32,6 +32,7 @@ RunRow to_row(const RunInfo& run) {
   put_text(row.host, run.host);
   put_text(row.device, run.device);
   row.width = run.width;
+  row.failures = run.failures;
   row.start = run.start;
   row.seconds_selection = run.seconds_selection;
   row.seconds_safety = run.seconds_safety;
@@ -48,6 +49,7 @@ RunInfo from_row(const RunRow& row) {
   run.host = get_text(row.host);
   run.device = get_text(row.device);
   run.width = row.width;
+  run.failures = row.failures;
   run.start = row.start;
   run.seconds_selection = row.seconds_selection;
   run.seconds_safety = row.seconds_safety;

@@ -15,7 +15,7 @@ struct RunRow {
   std::array<char, 64> host{};
   std::array<char, 32> device{};
   std::uint32_t width = 0;
-  std::uint32_t reserved = 0;  ///< keeps what follows on multiples of eight; no member of the file's type
+  std::uint32_t failures = 0;
   double start = 0;
   double seconds_selection = 0, seconds_safety = 0, seconds_evaluation = 0, seconds_total = 0;
   std::array<char, 160> message{};

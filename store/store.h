@@ -55,8 +55,8 @@ class Writer {
   /// Makes the file under a temporary name, allocates every byte, syncs it and renames it into place.
   /// InputError if something of that name exists.
   static Writer create(const std::string& path, const Header& header);
-  /// Opens an existing store to go on with it. IncompleteError where another process writes it. DONE cells
-  /// whose record does not fit its checksum (the machine lost its power) become LOST.
+  /// Opens an existing store to go on with it; changes nothing yet. IncompleteError where another process
+  /// writes it.
   static Writer open(const std::string& path);
   Writer(Writer&&) noexcept;
   Writer& operator=(Writer&&) noexcept;
@@ -66,8 +66,15 @@ class Writer {
   const RecordLayout& layout(std::uint32_t model) const;
   CellState state(CellKey key) const;
 
+  /// DONE cells whose record does not fit its checksum (the machine lost its power) become LOST. To be called
+  /// before going on with a store, once it is known to be the right one.
+  void lose_torn_records();
+  /// FAILED cells become PENDING, with no failures behind them. Returns how many there were.
+  std::uint64_t retry_failed();
+
   /// A state alone (LEASED with its attempt before a pack is handed out), flushed; the cells' rows of `runs`
-  /// are emptied but for the attempt. InternalError for a final state, or for a cell that is DONE.
+  /// are emptied but for the attempt and the failures. InternalError for a final state, or for a cell that is
+  /// DONE.
   void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt);
   /// A finished cell: the state leaves any final value, flush; record and run, flush; state, flush.
   /// InternalError, before anything is written: a second, different record of a DONE cell (an equal one, or a
@@ -113,6 +120,10 @@ class Reader {
 /// value and trial, the state and, of DONE cells, the record with its arrays. Cells that are not DONE count
 /// with their state only.
 std::string digest(const std::string& path);
+
+/// Whether anything has this name, a dangling link too. InputError where that cannot be told (a name too
+/// long, a folder that may not be entered).
+bool name_taken(const std::string& path);
 
 /// Bytes that a store of this header takes.
 std::uint64_t size_on_disk(const Header& header);

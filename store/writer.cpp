@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
@@ -96,7 +97,6 @@ struct Writer::Impl {
       : lock(std::move(held)), schema(read_schema(path)), file(File::open(path, File::Mode::read_write)) {
     for (std::uint32_t model = 0; model < schema.layouts.size(); ++model)
       states.push_back(read_states(file, schema, model));
-    lose_torn_records();
   }
 
   /// Runs something that changes the file; after its failure nothing more is written.
@@ -119,9 +119,17 @@ struct Writer::Impl {
     return states[key.model][row];
   }
 
-  void put_run(CellKey key, const RunRow& row) {
-    file.write(schema.places[key.model].runs.offset + schema.row(key) * sizeof(RunRow), bytes_of(row));
+  std::uint64_t run_offset(CellKey key) const {
+    return schema.places[key.model].runs.offset + schema.row(key) * sizeof(RunRow);
   }
+
+  RunRow get_run(CellKey key) const {
+    RunRow row;
+    file.read(run_offset(key), std::as_writable_bytes(std::span(&row, 1)));
+    return row;
+  }
+
+  void put_run(CellKey key, const RunRow& row) { file.write(run_offset(key), bytes_of(row)); }
 
   void put_state(CellKey key, CellState value) {
     file.write(schema.places[key.model].state.offset + schema.row(key), bytes_of(value));
@@ -139,21 +147,14 @@ struct Writer::Impl {
     for (const Place& place : places.arrays) put_next(place);
   }
 
-  /// A machine that lost its power may have kept a DONE and not its record. Such cells must run again.
-  void lose_torn_records() {
-    std::uint64_t torn = 0;
+  std::vector<CellKey> cells_in(CellState wanted) const {
+    std::vector<CellKey> cells;
     for (std::uint32_t model = 0; model < states.size(); ++model)
-      for (std::uint64_t row = 0; row < states[model].size(); ++row) {
-        if (states[model][row] != CellState::done) continue;
-        const CellKey key{0, model, static_cast<std::uint32_t>(row / schema.header.n_trials),
-                          static_cast<std::uint32_t>(row % schema.header.n_trials)};
-        if (is_intact(schema, key, read_record(file, schema, key))) continue;
-        change([&] { put_state(key, CellState::lost); });
-        ++torn;
-      }
-    if (torn > 0)
-      spdlog::warn("{} records of the store '{}' were torn by a crash of the machine; their cells run again",
-                   torn, file.path());
+      for (std::uint64_t row = 0; row < states[model].size(); ++row)
+        if (states[model][row] == wanted)
+          cells.push_back({0, model, static_cast<std::uint32_t>(row / schema.header.n_trials),
+                           static_cast<std::uint32_t>(row % schema.header.n_trials)});
+    return cells;
   }
 
   std::unique_ptr<LockFile> lock;
@@ -171,7 +172,7 @@ Writer::~Writer() = default;
 Writer Writer::create(const std::string& path, const Header& header) {
   const std::string whole_path = canonical(path);
   auto lock = std::make_unique<LockFile>(whole_path);
-  if (std::filesystem::exists(std::filesystem::symlink_status(whole_path)))
+  if (name_taken(whole_path))
     throw InputError("'" + path + "' exists already; choose another name for the store");
   create_file(whole_path, header);
   return Writer(std::make_unique<Impl>(std::move(lock), whole_path));
@@ -195,6 +196,32 @@ CellState Writer::state(CellKey key) const {
   return impl_->state(key);
 }
 
+/// A machine that lost its power may have kept a DONE and not its record. Such cells must run again.
+void Writer::lose_torn_records() {
+  std::uint64_t torn = 0;
+  for (const CellKey key : impl_->cells_in(CellState::done)) {
+    if (is_intact(impl_->schema, key, read_record(impl_->file, impl_->schema, key))) continue;
+    impl_->change([&] { impl_->put_state(key, CellState::lost); });
+    ++torn;
+  }
+  if (torn > 0)
+    spdlog::warn("{} records of the store '{}' were torn by a crash of the machine; their cells run again",
+                 torn, impl_->file.path());
+}
+
+std::uint64_t Writer::retry_failed() {
+  const auto cells = impl_->cells_in(CellState::failed);
+  impl_->change([&] {
+    for (const CellKey key : cells) {
+      RunRow row = impl_->get_run(key);
+      row.failures = 0;
+      impl_->put_run(key, row);
+      impl_->put_state(key, CellState::pending);
+    }
+  });
+  return cells.size();
+}
+
 void Writer::set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt) {
   if (is_final(state)) throw InternalError("the states DONE and FAILED come with a report only");
   for (CellKey key : keys)
@@ -203,10 +230,14 @@ void Writer::set_states(std::span<const CellKey> keys, CellState state, std::uin
   RunInfo run;
   run.attempt = attempt;
   run.width = 0;
-  const RunRow row = to_row(run);
+  RunRow row = to_row(run);
   impl_->change([&] {
-    for (CellKey key : keys) impl_->put_run(key, row);
-    for (CellKey key : keys) impl_->put_state(key, state);
+    // The state first: a FAILED cell never stands there without its message.
+    for (const CellKey key : keys) {
+      impl_->put_state(key, state);
+      row.failures = impl_->get_run(key).failures;
+      impl_->put_run(key, row);
+    }
   });
 }
 
@@ -238,8 +269,21 @@ void Writer::sync() {
   impl_->change([&] { impl_->file.sync(); });
 }
 
+bool name_taken(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::symlink_status(path, error);
+  if (status.type() == std::filesystem::file_type::not_found) return false;
+  if (error)
+    throw InputError("'" + path + "' cannot be a store: " + error.message() +
+                     "; name another file with --store");
+  return true;
+}
+
 std::uint64_t size_on_disk(const Header& header) {
-  const auto folder = std::filesystem::temp_directory_path();
+  std::error_code none;
+  const auto folder = std::filesystem::temp_directory_path(none);
+  if (none)
+    throw InputError("there is no folder for temporary files (" + none.message() + "); set TMPDIR to one");
   const Temporary temporary{unused_name((folder / "seldon-size").string())};
   const File file = File::create(temporary.path);  // sparse: nothing but the header is written
   try {

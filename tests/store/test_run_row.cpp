@@ -12,6 +12,7 @@ TEST(RunRow, KeepsEveryField) {
   const RunInfo run = {.attempt = 3,
                        .rank = 7,
                        .width = 25,
+                       .failures = 2,
                        .host = "node-0042.cluster",
                        .device = "NVIDIA H100",
                        .start = 1.7e9 + 0.25,
@@ -24,6 +25,7 @@ TEST(RunRow, KeepsEveryField) {
   EXPECT_EQ(back.attempt, run.attempt);
   EXPECT_EQ(back.rank, run.rank);
   EXPECT_EQ(back.width, run.width);
+  EXPECT_EQ(back.failures, run.failures);
   EXPECT_EQ(back.host, run.host);
   EXPECT_EQ(back.device, run.device);
   EXPECT_EQ(back.start, run.start);

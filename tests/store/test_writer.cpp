@@ -91,6 +91,44 @@ TEST(Writer, CountsAttemptsAndMessagesOfFailures) {
   EXPECT_EQ(reader.runs(0)[1].message, "");
 }
 
+TEST(Writer, KeepsFailuresOverLeasesUntilARetry) {
+  const example::Folder folder;
+  Writer writer = Writer::create(folder.file(), example::header());
+  const CellKey bad{0, 0, 0, 1};
+  CellReport failed{.key = bad, .state = CellState::failed, .record = {}, .run = {}};
+  failed.run.attempt = 4;
+  failed.run.failures = 3;
+  failed.run.message = "singular matrix";
+  writer.write(failed);
+  writer.set_states(std::span(&bad, 1), CellState::leased, 5);
+  EXPECT_EQ(Reader(folder.file()).runs(0)[1].failures, 3U);
+  EXPECT_EQ(Reader(folder.file()).runs(0)[1].message, "");
+  EXPECT_EQ(writer.retry_failed(), 0U);  // it is LEASED
+
+  failed.run.attempt = 5;
+  writer.write(failed);
+  EXPECT_EQ(writer.retry_failed(), 1U);
+  const Reader reader(folder.file());
+  EXPECT_EQ(reader.states(0)[1], CellState::pending);
+  EXPECT_EQ(reader.runs(0)[1].failures, 0U);
+  EXPECT_EQ(reader.runs(0)[1].attempt, 5U);
+}
+
+TEST(Writer, RefusesNamesThatNoFileCanHave) {
+  const example::Folder folder;
+  EXPECT_FALSE(name_taken(folder.file()));
+  EXPECT_FALSE(name_taken(folder.file("none/store.h5")));
+  EXPECT_TRUE(name_taken(folder.path()));
+  EXPECT_THAT([&] { name_taken(folder.file(std::string(300, 'x'))); },
+              ThrowsMessage<InputError>(HasSubstr("File name too long")));
+  // Short enough for the store, too long for its lock or its temporary name.
+  EXPECT_THROW(Writer::create(folder.file(std::string(252, 'x')), example::header()), InputError);
+  EXPECT_THROW(Writer::create(folder.file(std::string(248, 'x')), example::header()), InputError);
+  EXPECT_THAT(names_in(folder.path()), IsEmpty());
+  EXPECT_THAT([&] { Writer::create(folder.file("none/store.h5"), example::header()); },
+              ThrowsMessage<InputError>(HasSubstr("for the store '" + folder.file("none/store.h5") + "'")));
+}
+
 TEST(Writer, SetsTheStatesOfAPack) {
   const example::Folder folder;
   const Header header = example::header();
@@ -256,6 +294,8 @@ TEST(Writer, LosesRecordsThatAPowerCutHasTorn) {
     file.write(histogram.offset + schema.row(torn) * histogram.row_bytes, zeros);
   }
   Writer writer = Writer::open(folder.file());
+  EXPECT_EQ(writer.state(torn), CellState::done);  // opening alone changes nothing: it may be the wrong store
+  writer.lose_torn_records();
   EXPECT_EQ(writer.state(whole), CellState::done);
   EXPECT_EQ(writer.state(torn), CellState::lost);
   EXPECT_EQ(Reader(folder.file()).states(0)[5], CellState::lost);
@@ -272,8 +312,14 @@ TEST(Writer, SaysThatAFolderIsReadOnly) {
     ASSERT_EQ(::seteuid(nobody), 0);
   }
   EXPECT_THAT([&] { Writer::create(folder.file(), example::header()); },
-              ThrowsMessage<IncompleteError>(
+              ThrowsMessage<InputError>(
                   testing::AllOf(HasSubstr("Permission denied"), HasSubstr("choose another place"))));
+  ASSERT_EQ(::seteuid(user), 0);
+  ASSERT_EQ(::chmod(folder.path().c_str(), 0), 0);
+  if (user == 0) {
+    ASSERT_EQ(::seteuid(nobody), 0);
+  }
+  EXPECT_THAT([&] { name_taken(folder.file()); }, ThrowsMessage<InputError>(HasSubstr("Permission denied")));
   ASSERT_EQ(::seteuid(user), 0);
   ::chmod(folder.path().c_str(), 0755);
   EXPECT_THAT(names_in(folder.path()), IsEmpty());
