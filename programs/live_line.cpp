@@ -3,10 +3,20 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <spdlog/spdlog.h>
 
 namespace seldon::programs {
+namespace {
+
+std::size_t terminal_columns() {
+  winsize size = {};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+}  // namespace
 
 std::string duration(double seconds) {
   if (!std::isfinite(seconds)) return "?";
@@ -32,6 +42,14 @@ std::string describe(const orchestrator::Snapshot& snapshot) {
   return text;
 }
 
+std::string cut_to(const std::string& text, std::size_t columns) {
+  const auto starts = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
+  std::size_t end = 0;
+  for (std::size_t characters = 0; end < text.size(); ++end)
+    if (starts(text[end]) && ++characters > columns) break;
+  return text.substr(0, end);
+}
+
 void LiveLine::show(const orchestrator::Orchestrator& orchestrator, double now) {
   if (now < next_) return;
   next_ = now + (terminal_ ? 0.2 : 10.0);
@@ -40,7 +58,9 @@ void LiveLine::show(const orchestrator::Orchestrator& orchestrator, double now) 
     shown_ = true;  // not at the very start
     return;
   }
-  std::fprintf(stderr, "\r\033[K%s", describe(orchestrator.snapshot()).c_str());
+  // A line that wraps could not be taken back.
+  std::fprintf(stderr, "\r\033[K%s",
+               cut_to(describe(orchestrator.snapshot()), terminal_columns() - 1).c_str());
   shown_ = true;
 }
 

@@ -9,6 +9,9 @@ namespace seldon::programs {
 /// "120/1125 cells, 61.3/s, 17 s left; solutions: qsa 48 %, logistic 100 %".
 std::string describe(const orchestrator::Snapshot& snapshot);
 
+/// As much of a UTF-8 text as fits into so many columns, one for each character.
+std::string cut_to(const std::string& text, std::size_t columns);
+
 /// "17 s", "4 min", "3.2 h"; "?" for NaN.
 std::string duration(double seconds);
 

@@ -3,7 +3,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -82,10 +81,12 @@ void refuse_differences(const RunRequest& request, const store::Header& held, co
 }
 
 store::Writer open_store(const RunRequest& request, const store::Header& wanted) {
-  if (!std::filesystem::exists(std::filesystem::symlink_status(request.store_path)))
-    return store::Writer::create(request.store_path, wanted);
+  if (!store::name_taken(request.store_path)) return store::Writer::create(request.store_path, wanted);
   store::Writer writer = store::Writer::open(request.store_path);
   refuse_differences(request, writer.header(), wanted);
+  writer.lose_torn_records();
+  if (request.retry_failed)
+    if (const auto failed = writer.retry_failed()) spdlog::info("{} failed cells are tried again", failed);
   return writer;
 }
 
@@ -156,9 +157,9 @@ void Job::start(Transport& transport, bool other_ranks) {
   orchestrator_ = std::make_unique<orchestrator::Orchestrator>(plan(), std::move(supply), request_.limits,
                                                                transport, sink_, worker::steady_seconds);
   const auto snapshot = orchestrator_->snapshot();
-  if (orchestrator_->finished())
+  if (snapshot.complete())
     spdlog::info("'{}' has all {} cells already; nothing to do", request_.store_path, snapshot.cells);
-  else if (snapshot.done > 0)
+  else if (snapshot.done + snapshot.failed > 0)
     spdlog::info("going on with '{}': {} of {} cells are there", request_.store_path, snapshot.done,
                  snapshot.cells);
   else
@@ -193,7 +194,11 @@ ExitCode Job::conclude() {
   }
   const auto undone = snapshot.cells - snapshot.done - snapshot.failed;
   if (snapshot.failed > 0)
-    spdlog::error("{} cells failed in every try; their messages are in the store", snapshot.failed);
+    spdlog::error(
+        "{} cells failed in every try; their messages are in the store; run it with --retry failed to try "
+        "them "
+        "again",
+        snapshot.failed);
   if (undone > 0) spdlog::error("{} cells are missing; the same command goes on with them", undone);
   return ExitCode::incomplete;
 }
@@ -226,14 +231,16 @@ ExitCode work(const RunRequest& request, Transport& transport) {
                        });
 }
 
-ExitCode work(const RunRequest& request, const transport::MpiSession& session) {
+/// What any rank throws ends the whole job: without this rank the others could not even finalise MPI.
+ExitCode run_as_rank(const RunRequest& request, const transport::MpiSession& session) {
   try {
+    set_up_logging(session.rank(), request.log_folder, isatty(STDERR_FILENO) != 0);
+    if (session.rank() == 0) return orchestrate(request, session);
     transport::Mpi mpi(session);
     work(request, mpi);
     // Rank 0's exit status speaks for the run. At the first other one mpirun would kill the rest, rank 0 too.
     return ExitCode::complete;
   } catch (...) {
-    // Without this rank the others could not even finalise MPI.
     session.abort(static_cast<int>(report(std::current_exception())));
   }
 }
@@ -242,6 +249,7 @@ ExitCode work(const RunRequest& request, const transport::MpiSession& session) {
 
 /// One process in both roles: the worker, whenever it looks for messages, turns the orchestrator.
 ExitCode run_alone(const RunRequest& request) {
+  set_up_logging(0, request.log_folder, isatty(STDERR_FILENO) != 0);
   transport::InProcess hub(2);
   Job job(request);
   job.start(hub.end(0), false);
@@ -273,22 +281,15 @@ int launched_rank() {
 }
 
 ExitCode run(const RunRequest& request) {
-  const bool terminal = isatty(STDERR_FILENO) != 0;
-  if (!rank_by_launcher()) {
-    set_up_logging(0, request.log_folder, terminal);
-    return run_alone(request);
-  }
+  if (!rank_by_launcher()) return run_alone(request);
   const transport::MpiSession session;
-  set_up_logging(session.rank(), request.log_folder, terminal);
-  if (session.size() == 1) {
-    if (number_in_environment({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}).value_or(1) > 1)
-      throw InputError(
-          "the launcher started several processes, but MPI knows of one only: the launcher belongs to "
-          "another "
-          "MPI than this program; use the mpirun of the MPI that it was built with");
-    return run_alone(request);
-  }
-  return session.rank() == 0 ? orchestrate(request, session) : work(request, session);
+  if (session.size() > 1) return run_as_rank(request, session);
+  if (number_in_environment({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}).value_or(1) > 1)
+    throw InputError(
+        "the launcher started several processes, but MPI knows of one only: the launcher belongs to another "
+        "MPI "
+        "than this program; use the mpirun of the MPI that it was built with");
+  return run_alone(request);
 }
 
 }  // namespace seldon::programs

@@ -32,6 +32,7 @@ struct RunRequest {
   std::string log_folder;       ///< empty: logs go to the terminal alone
   std::string numerics;         ///< what numbers depend on here; a rank with other ones is taken out
   bool mixed_hardware = false;  ///< go on with a store whose numerics differ
+  bool retry_failed = false;    ///< cells that failed in every try get all of their tries again
   orchestrator::Limits limits;
 
   std::function<Experiment()> prepare;  ///< called by rank 0 alone

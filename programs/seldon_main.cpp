@@ -18,7 +18,7 @@ namespace seldon::programs {
 namespace {
 
 struct Arguments {
-  std::string config, store, log_folder, out_folder = ".", solution, data;
+  std::string config, store, log_folder, out_folder, retry, solution, data;
   std::vector<std::string> overrides;
   bool once = false, mixed_hardware = false;
 };
@@ -31,7 +31,8 @@ ExitCode check(const Arguments& arguments) {
 
 ExitCode start_run(const Arguments& arguments) {
   if (arguments.once) {
-    worker::run_once(arguments.config, arguments.overrides, arguments.out_folder, std::cout);
+    const std::string folder = arguments.out_folder.empty() ? "." : arguments.out_folder;
+    worker::run_once(arguments.config, arguments.overrides, folder, std::cout);
     return ExitCode::complete;
   }
   RunRequest request;
@@ -39,6 +40,7 @@ ExitCode start_run(const Arguments& arguments) {
   request.log_folder = arguments.log_folder;
   request.numerics = worker::numerics();
   request.mixed_hardware = arguments.mixed_hardware;
+  request.retry_failed = !arguments.retry.empty();
   request.prepare = [&] { return to_experiment(prepare(arguments.config, arguments.overrides)); };
   request.identity_difference = experiment::identity_difference;
   request.make_runner = worker::make_runner;
@@ -62,6 +64,13 @@ void check_run_arguments(const Arguments& arguments) {
   if (arguments.once == !arguments.store.empty())
     throw CLI::ParseError("run needs either --store FILE.h5, for an experiment, or --once, for one data set",
                           CLI::ExitCodes::RequiredError);
+  if (!arguments.once && !arguments.out_folder.empty())
+    throw CLI::ParseError("--out belongs to --once; the records of an experiment go to --store FILE.h5",
+                          CLI::ExitCodes::ExtrasError);
+  if (arguments.once &&
+      (!arguments.log_folder.empty() || arguments.mixed_hardware || !arguments.retry.empty()))
+    throw CLI::ParseError("--log-dir, --mixed-hardware and --retry belong to --store, not to --once",
+                          CLI::ExitCodes::ExtrasError);
 }
 
 /// All ranks read the same command line; the first one speaks.
@@ -94,8 +103,12 @@ int seldon_main(int argc, char** argv) {
   run_command->add_option("--log-dir", arguments.log_folder, "each rank writes its log here");
   run_command->add_flag("--mixed-hardware", arguments.mixed_hardware,
                         "go on with a store that was begun where numbers come out differently");
+  run_command
+      ->add_option("--retry", arguments.retry, "failed: cells that failed in every try are tried again")
+      ->check(CLI::IsMember({"failed"}));
   run_command->add_flag("--once", arguments.once, "train each model once, on all rows");
-  run_command->add_option("--out", arguments.out_folder, "--once writes solutions and traces here");
+  run_command->add_option("--out", arguments.out_folder,
+                          "--once writes solutions and traces here (default: .)");
   run_command->callback([&] { check_run_arguments(arguments); });
 
   auto* predict_command = app.add_subcommand("predict", "score new rows by a solution of run --once, as CSV");

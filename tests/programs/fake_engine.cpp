@@ -45,7 +45,8 @@ class Runner final : public PackRunner {
     if (engine_.throws_packs && pack.model == 0) throw std::runtime_error("the whole pack is bad");
     for (std::uint32_t slot = 0; slot < pack.width; ++slot) {
       work(progress);
-      if (std::ranges::find(wanted, slot) != wanted.end()) report(cell(pack.cell(slot)));
+      const bool asked = std::ranges::find(wanted, slot) != wanted.end();
+      if (asked || engine_.whole) report(cell(pack.cell(slot)));
     }
   }
 
@@ -71,7 +72,7 @@ class Runner final : public PackRunner {
     const bool solution = draws.uniform(0) < 0.7;
     record.set_outcome(solution ? Outcome::solution : Outcome::no_solution_found,
                        solution ? NsfReason::none : NsfReason::safety_test);
-    std::uint64_t draw = 1;
+    std::uint64_t draw = 1 + engine_.drift;
     for (double& value : record.doubles(Field::performance)) value = draws.uniform(draw++);
     for (double& value : record.doubles(Field::g)) value = draws.uniform(draw++) - 0.9;
     for (double& value : record.doubles(Field::histogram).first(8)) value = draws.uniform(draw++);
@@ -88,7 +89,7 @@ class Runner final : public PackRunner {
 std::string Engine::config() const {
   std::ostringstream text;
   text << fractions << ' ' << trials << ' ' << width << ' ' << seed << ' ' << microseconds << ' '
-       << data_bytes << ' ' << throws_at << ' ' << throws_packs;
+       << data_bytes << ' ' << throws_at << ' ' << throws_packs << ' ' << whole << ' ' << drift;
   return text.str();
 }
 
@@ -96,7 +97,7 @@ Engine Engine::parse(const std::string& config) {
   std::istringstream text(config);
   Engine engine;
   text >> engine.fractions >> engine.trials >> engine.width >> engine.seed >> engine.microseconds >>
-      engine.data_bytes >> engine.throws_at >> engine.throws_packs;
+      engine.data_bytes >> engine.throws_at >> engine.throws_packs >> engine.whole >> engine.drift;
   if (!text) throw InternalError("the fake engine cannot read its config '" + config + "'");
   return engine;
 }

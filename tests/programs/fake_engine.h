@@ -19,6 +19,8 @@ struct Engine {
   std::uint64_t data_bytes = 1000;
   std::int64_t throws_at = -1;  ///< trial whose cells always end with an exception
   bool throws_packs = false;    ///< every pack of the first model throws as a whole
+  bool whole = false;           ///< also reports the cells of a pack that nobody asked for
+  std::uint64_t drift = 0;      ///< another one gives other numbers, which no honest engine does
 
   std::string config() const;
   static Engine parse(const std::string& config);

@@ -23,6 +23,9 @@ int main(int argc, char** argv) {
   app.add_option("--data-bytes", engine.data_bytes);
   app.add_option("--throws-at", engine.throws_at);
   app.add_flag("--throws-packs", engine.throws_packs);
+  app.add_flag("--whole", engine.whole);
+  app.add_option("--drift", engine.drift);
+  app.add_flag("--retry-failed", request.retry_failed);
   app.add_flag("--bad-config", bad_config);
   app.add_option("--bad-rank", bad_rank, "the rank whose engine cannot be built");
   app.add_option("--log-dir", request.log_folder);

@@ -27,5 +27,13 @@ TEST(LiveLine, WritesDurationsInTheirUnit) {
   EXPECT_EQ(duration(std::numeric_limits<double>::quiet_NaN()), "?");
 }
 
+TEST(LiveLine, IsCutAtAWholeCharacter) {
+  EXPECT_EQ(cut_to("Größe", 10), "Größe");
+  EXPECT_EQ(cut_to("Größe", 5), "Größe");
+  EXPECT_EQ(cut_to("Größe", 4), "Größ");
+  EXPECT_EQ(cut_to("Größe", 3), "Grö");
+  EXPECT_EQ(cut_to("Größe", 0), "");
+}
+
 }  // namespace
 }  // namespace seldon::programs

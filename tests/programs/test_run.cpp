@@ -113,6 +113,38 @@ TEST_P(RunTest, RecordsTheOthersOfAPackWhoseCellThrows) {
   }
 }
 
+TEST_P(RunTest, TriesFailedCellsAgainWhereAskedTo) {
+  EXPECT_EQ(run_command(command(0, {"--throws-at", "6"})).status, 3);
+  auto result = run_command(command(GetParam()));  // the bug is mended, but nobody asked
+  EXPECT_EQ(result.status, 3) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("--retry failed"));
+  EXPECT_THAT(result.output, ::testing::Not(HasSubstr("nothing to do")));
+  result = run_command(command(GetParam(), {"--retry-failed"}));
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_EQ(store::digest(store()), undisturbed());
+}
+
+TEST_P(RunTest, ComparesWhatItComputesTwice) {
+  auto result = run_command(command(GetParam(), {"--whole", "--throws-at", "6"}));
+  EXPECT_EQ(result.status, 3)
+      << result.output;  // cell 6 was tried three times, its neighbours came out equal
+  const std::string before = store::digest(store());
+  result =
+      run_command(command(GetParam(), {"--whole", "--throws-at", "6", "--drift", "1", "--retry-failed"}));
+  EXPECT_EQ(result.status, 4) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("computed twice with different results"));
+  result = run_command(command(GetParam(), {"--whole", "--throws-at", "6"}));
+  EXPECT_EQ(result.status, 3) << result.output;
+  EXPECT_EQ(store::digest(store()), before);
+}
+
+TEST_P(RunTest, EndsEveryRankWhereALogCannotBeWritten) {
+  fs::create_directories(folder_ / "logs" / "seldon-0.log");
+  const auto result = run_command(command(GetParam(), {"--log-dir", (folder_ / "logs").string()}));
+  EXPECT_EQ(result.status, 2) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("name a folder that can be written"));
+}
+
 TEST_P(RunTest, SurvivesAnEngineThatThrowsOutOfThePack) {
   const auto result = run_command(command(GetParam(), {"--throws-packs"}));
   EXPECT_EQ(result.status, 3) << result.output;

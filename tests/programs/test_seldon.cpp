@@ -96,7 +96,13 @@ TEST_F(SeldonTest, RefusesABadCommandLine) {
                                                     {"check"},
                                                     {"run", quickstart},
                                                     {"check", quickstart, "--set"},
-                                                    {"run", quickstart, "--once", "--store", "s.h5"}}) {
+                                                    {"run", quickstart, "--once", "--store", "s.h5"},
+                                                    {"run", quickstart, "--out", "o", "--store", "s.h5"},
+                                                    {"run", quickstart, "--once", "--log-dir", "o"},
+                                                    {"run", quickstart, "--once", "--mixed-hardware"},
+                                                    {"run", quickstart, "--once", "--retry", "failed"},
+                                                    {"run", quickstart, "--retry", "all", "--store", "s.h5"},
+                                                    {"run", quickstart, "--store", std::string(300, 's')}}) {
     const auto result = seldon(arguments);
     EXPECT_EQ(result.status, 2) << result.output;
     EXPECT_THAT(result.output, HasSubstr("seldon: error: "));
