@@ -23,7 +23,8 @@ struct CellReport {
 class PackRunner {
  public:
   virtual ~PackRunner() = default;
-  /// Runs the pack at its full width and reports each cell whose slot is in `wanted` as soon as it is known.
+  /// Runs the pack at its full width and reports each cell whose slot is in `wanted` as soon as it is known,
+  /// and any other cell that it had to compute on the way: those are compared with what is recorded.
   /// A cell's exception becomes a FAILED report; `Stopped` passes through; anything else is the caller's to
   /// report.
   virtual void run(const Pack& pack, std::span<const std::uint32_t> wanted, Progress& progress,

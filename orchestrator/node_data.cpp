@@ -1,9 +1,11 @@
 #include "orchestrator/node_data.h"
 
+#include <algorithm>
+
 namespace seldon::orchestrator {
 
 NodeData::NodeData(const std::string& own_node, std::optional<message::SharedPlace> own_place) {
-  if (own_place) nodes_[own_node] = {Node::State::placed, std::move(own_place), 0, {}};
+  if (own_place) nodes_[own_node] = {Node::State::placed, own_place, 0, {}};
 }
 
 NodeData::Way NodeData::arrive(Peer worker, const std::string& node_name) {
@@ -24,10 +26,16 @@ NodeData::Way NodeData::arrive(Peer worker, const std::string& node_name) {
   throw InternalError("a node's data is in no known state");
 }
 
+bool NodeData::waits(Peer worker, const std::string& node_name) const {
+  const auto node = nodes_.find(node_name);
+  return node != nodes_.end() &&
+         std::ranges::find(node->second.waiting, worker) != node->second.waiting.end();
+}
+
 std::vector<Peer> NodeData::settle(const std::string& node_name, std::optional<message::SharedPlace> place) {
   Node& node = nodes_[node_name];
   node.state = place ? Node::State::placed : Node::State::cannot;
-  node.place = std::move(place);
+  node.place = place;
   return std::exchange(node.waiting, {});
 }
 

@@ -26,6 +26,8 @@ class NodeData {
   NodeData(const std::string& own_node, std::optional<message::SharedPlace> own_place);
 
   Way arrive(Peer worker, const std::string& node);
+  /// It has been told to wait, and the one it waits for has not left.
+  bool waits(Peer worker, const std::string& node) const;
   const message::SharedPlace& place(const std::string& node) const { return *nodes_.at(node).place; }
   /// The node's first worker has placed the data, or has failed to: who waited and can now be served by
   /// arrive().

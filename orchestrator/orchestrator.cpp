@@ -45,13 +45,15 @@ Orchestrator::Orchestrator(Plan plan, Supply supply, Limits limits, Transport& t
     ModelProgress& model = models_[pack.model];
     for (std::uint32_t slot = 0; slot < pack.width; ++slot) {
       const CellStart start = plan.start(pack.cell(slot));
-      Cell known{start.state, start.attempt};
-      if (start.state == CellState::failed && start.attempt < limits_.max_tries) {
-        known.failures = start.attempt;  // the last run ended before all tries were made
-        known.state = CellState::pending;
-      }
+      Cell known{start.state, start.attempt, start.failures};
+      if (start.state == CellState::failed && start.failures < limits_.max_tries)
+        known.state = CellState::pending;  // the last run ended before all tries were made
+      // What took the last run, or one of its workers, down may do so again: the rest comes first.
+      if (start.state == CellState::leased || start.state == CellState::lost) work.tries = 1;
       if (!is_final(known.state)) {
         known.state = CellState::pending;
+        known.failures =
+            std::min(known.failures, limits_.max_tries - 1);  // killed while recording the last one
         ++work.missing;
       }
       cells_.push_back(known);
@@ -61,11 +63,11 @@ Orchestrator::Orchestrator(Plan plan, Supply supply, Limits limits, Transport& t
       model.solutions += known.state == CellState::done && start.solution;
     }
     if (work.missing > 0) {
-      queue_.emplace(0, i);
+      queue_.emplace(work.tries, i);
       ++packs_left_;
       cost_left_ += work.cost * work.missing / pack.width;
     }
-    packs_.push_back(std::move(work));
+    packs_.push_back(work);
   }
 
   for (Peer peer = 0; peer < transport_.size(); ++peer) {
@@ -214,12 +216,19 @@ void Orchestrator::on(Peer from, message::CellDone done) {
   }
   PackWork& work = packs_[worker(from).pack];
   const std::uint32_t slot = done.report.key.trial - work.pack.first_trial;
-  if (slot >= work.pack.width || work.pack.cell(slot) != done.report.key ||
-      cell(work, slot).state != CellState::leased)
+  const bool in_pack = slot < work.pack.width && work.pack.cell(slot) == done.report.key;
+  if (in_pack && is_final(cell(work, slot).state)) {
+    // Computed again for the sake of the pack's width: it must be what it was.
+    if (cell(work, slot).state == CellState::done && done.report.state == CellState::done)
+      sink_.write(done.report);
+    return;
+  }
+  if (!in_pack || cell(work, slot).state != CellState::leased)
     throw InternalError(name(from) + " reported a cell that it was not asked for (trial " +
                         std::to_string(done.report.key.trial) + " of " +
                         describe(work.pack, models_[work.pack.model].name) + ")");
   if (done.report.state != CellState::done) return fail(work, slot, std::move(done.report));
+  done.report.run.failures = cell(work, slot).failures;
   const bool solution = sink_.write(done.report);
   models_[work.pack.model].solutions += solution;
   ++recorded_now_;
@@ -321,6 +330,7 @@ void Orchestrator::fail(PackWork& work, std::uint32_t slot, CellReport report) {
   spdlog::warn("{}, trial {}: failed ({} of {} tries): {}", models_[work.pack.model].name, report.key.trial,
                known.failures, limits_.max_tries, report.run.message);
   report.state = CellState::failed;
+  report.run.failures = known.failures;
   sink_.write(report);
   known.state = CellState::pending;
   if (last) settle(work, slot, CellState::failed);
@@ -358,6 +368,7 @@ void Orchestrator::lose(Peer peer, Phase phase, const std::string& why) {
       if (is_final(cell(work, slot).state)) continue;
       CellReport report{work.pack.cell(slot), CellState::failed, {}, {}};
       report.run.attempt = cell(work, slot).attempt;
+      report.run.failures = limits_.max_tries;  // given up: a later run is not to lose workers with it again
       report.run.rank = peer;
       report.run.host = worker(peer).host;
       report.run.message =
@@ -375,6 +386,8 @@ bool Orchestrator::check_deadlines() {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now_) {
     const Peer peer = deadlines_.begin()->second;
     const Phase phase = worker(peer).phase;
+    // While another of its node gets the data, it is that one that has to speak.
+    if (node_data_.waits(peer, worker(peer).node)) worker(peer).heard = now_;
     if (worker(peer).heard + patience(phase) > now_) {
       enter(peer, phase);  // it has been heard since: look again later
       continue;

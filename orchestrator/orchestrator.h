@@ -28,14 +28,16 @@ class RecordSink {
  public:
   virtual ~RecordSink() = default;
   virtual void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt) = 0;
-  /// True if the record is of a cell that returned a solution (for the live line).
+  /// True if the record is of a cell that returned a solution (for the live line). A second record of a DONE
+  /// cell must be equal: the sink compares, and throws InternalError where it is not.
   virtual bool write(const CellReport& report) = 0;
 };
 
 /// What is known of a cell when the run starts.
 struct CellStart {
   CellState state = CellState::pending;
-  std::uint32_t attempt = 0;  ///< of the last try, 0 if there was none
+  std::uint32_t attempt = 0;   ///< of the last lease, 0 if there was none
+  std::uint32_t failures = 0;  ///< tries that have failed
   bool solution = false;
 };
 
@@ -102,14 +104,14 @@ class Orchestrator {
   struct Cell {
     CellState state = CellState::pending;
     std::uint32_t attempt = 0;
-    std::uint32_t failures = 0;  // exceptions
+    std::uint32_t failures = 0;  // tries that ended with an exception
   };
   struct PackWork {
     Pack pack;
     double cost = 0;
     std::size_t first_cell = 0;  // of cells_
     std::uint32_t missing = 0;   // cells that are not final
-    std::uint32_t tries = 0;     // leases that ended without all of its cells
+    std::uint32_t tries = 0;     // leases that ended without all of its cells; 1 if an earlier run lost it
     std::uint32_t losses = 0;    // workers lost with it
   };
   enum class Phase {

@@ -1,6 +1,6 @@
 #pragma once
-// A sink of records that checks what it is told: no cell is recorded twice, none without a lease of that
-// attempt.
+// A sink of records that checks what it is told: no cell is recorded without a lease of that attempt, and a
+// recorded one is only ever repeated.
 
 #include <map>
 #include <string>
@@ -19,6 +19,8 @@ class MemorySink final : public RecordSink {
     std::uint32_t attempt = 0;
     std::uint32_t leases = 0;
     std::uint32_t records = 0;
+    std::uint32_t repeats = 0;  // of a DONE cell's record
+    std::uint32_t failures = 0;
     std::string message = {};
   };
 
@@ -41,13 +43,19 @@ class MemorySink final : public RecordSink {
 
   bool write(const CellReport& report) override {
     Entry& entry = entries[report.key];
+    if (entry.state == CellState::done) {
+      EXPECT_EQ(report.state, CellState::done);
+      ++entry.repeats;
+      return false;
+    }
     EXPECT_EQ(report.run.attempt, entry.attempt);
-    EXPECT_NE(entry.state, CellState::done);
+    EXPECT_GE(report.run.failures, entry.failures);
     if (report.state == CellState::done) {
       EXPECT_EQ(entry.state, CellState::leased);
       ++entry.records;
     }
     entry.state = report.state;
+    entry.failures = report.run.failures;
     entry.message = report.run.message;
     return report.state == CellState::done && report.key.trial % 2 == 0;
   }

@@ -21,7 +21,11 @@ TEST(NodeData, OthersWaitForTheFirstOfTheirNode) {
   EXPECT_EQ(data.arrive(1, "a"), Way::send);
   EXPECT_EQ(data.arrive(2, "a"), Way::wait);
   EXPECT_EQ(data.arrive(3, "b"), Way::send);
+  EXPECT_TRUE(data.waits(2, "a"));
+  EXPECT_FALSE(data.waits(1, "a"));
+  EXPECT_FALSE(data.waits(2, "nowhere"));
   EXPECT_THAT(data.settle("a", place), ::testing::ElementsAre(2));
+  EXPECT_FALSE(data.waits(2, "a"));
   EXPECT_EQ(data.arrive(2, "a"), Way::map);
 }
 

@@ -109,9 +109,9 @@ TEST_F(OrchestratorTest, HandsOutPacksInPlanOrderAndRecordsThem) {
 TEST_F(OrchestratorTest, KeepsWhatAnEarlierRunRecorded) {
   Plan plan = two_packs();
   plan.start = [](CellKey key) -> CellStart {
-    if (key.fraction == 0) return {CellState::done, 1, true};
-    if (key.trial == 1) return {CellState::done, 1, false};
-    return {key.trial == 0 ? CellState::leased : CellState::preempted, 2, false};
+    if (key.fraction == 0) return {CellState::done, 1, 0, true};
+    if (key.trial == 1) return {CellState::done, 1, 0, false};
+    return {key.trial == 0 ? CellState::leased : CellState::preempted, 2, 0, false};
   };
   for (const std::uint32_t trial : {0u, 2u}) sink_.entries[{0, 0, 1, trial}].attempt = 2;
   start(std::move(plan), 1);
@@ -127,7 +127,7 @@ TEST_F(OrchestratorTest, KeepsWhatAnEarlierRunRecorded) {
 
 TEST_F(OrchestratorTest, HasNothingToDoForACompleteStore) {
   Plan plan = two_packs();
-  plan.start = [](CellKey) { return CellStart{CellState::done, 1, false}; };
+  plan.start = [](CellKey) { return CellStart{CellState::done, 1, 0, false}; };
   start(std::move(plan), 1);
   EXPECT_TRUE(orchestrator_->finished());
   EXPECT_TRUE(orchestrator_->snapshot().complete());
@@ -165,11 +165,11 @@ TEST_F(OrchestratorTest, RetriesAFailedCellTwiceAndRecordsItsNeighbours) {
 TEST_F(OrchestratorTest, GoesOnWithTriesThatAnEarlierRunLeft) {
   Plan plan = two_packs();
   plan.start = [](CellKey key) -> CellStart {
-    if (key.fraction == 1 && key.trial == 0) return {CellState::failed, 2, false};
-    if (key.fraction == 1 && key.trial == 1) return {CellState::failed, 3, false};
-    return {CellState::done, 1, false};
+    if (key.fraction == 1 && key.trial == 0) return {CellState::failed, 4, 2, false};
+    if (key.fraction == 1 && key.trial == 1) return {CellState::failed, 3, 3, false};
+    return {CellState::done, 1, 0, false};
   };
-  sink_.entries[{0, 0, 1, 0}] = {CellState::failed, 2};
+  sink_.entries[{0, 0, 1, 0}] = {CellState::failed, 4};
   start(std::move(plan), 1);
   EXPECT_EQ(orchestrator_->snapshot().failed, 1u);
   make_ready(1);
@@ -179,6 +179,76 @@ TEST_F(OrchestratorTest, GoesOnWithTriesThatAnEarlierRunLeft) {
   say(1, message::PackDone{assign.lease, false});
   EXPECT_TRUE(orchestrator_->finished());
   EXPECT_EQ(orchestrator_->snapshot().failed, 2u);
+}
+
+TEST_F(OrchestratorTest, CountsFailuresNotLeases) {
+  Plan plan = two_packs();
+  plan.start = [](CellKey key) -> CellStart {
+    if (key.fraction != 1 || key.trial > 1) return {CellState::done, 1, 0, false};
+    // Twice preempted, once failed; and one that was running its last try.
+    return key.trial == 0 ? CellStart{CellState::failed, 3, 1, false}
+                          : CellStart{CellState::leased, 3, 2, false};
+  };
+  for (const std::uint32_t trial : {0u, 1u}) sink_.entries[{0, 0, 1, trial}].attempt = 3;
+  start(std::move(plan), 1);
+  make_ready(1);
+  auto assign = expect<message::Assign>(1);
+  EXPECT_EQ(assign.attempt, 4u);
+  EXPECT_THAT(assign.wanted, ::testing::ElementsAre(0, 1));
+  for (const std::uint32_t slot : {0u, 1u}) report(1, assign, slot, CellState::failed);
+  EXPECT_EQ(sink_.entries[assign.pack.cell(0)].failures, 2u);
+  EXPECT_EQ(sink_.entries[assign.pack.cell(1)].failures, 3u);
+  say(1, message::PackDone{assign.lease, false});
+  EXPECT_EQ(orchestrator_->snapshot().failed, 1u);
+
+  assign = expect<message::Assign>(1);
+  EXPECT_THAT(assign.wanted, ::testing::ElementsAre(0));
+  report(1, assign, 0);
+  EXPECT_EQ(sink_.entries[assign.pack.cell(0)].failures, 2u);
+  say(1, message::PackDone{assign.lease, false});
+  EXPECT_TRUE(orchestrator_->finished());
+}
+
+TEST_F(OrchestratorTest, LeavesWhatAnEarlierRunLostForTheEnd) {
+  for (const CellState state : {CellState::leased, CellState::lost, CellState::preempted}) {
+    Plan plan = two_packs();
+    plan.start = [state](CellKey key) -> CellStart {
+      if (key.fraction == 1) return {key.trial == 2 ? state : CellState::pending, 1, 0, false};
+      return {};
+    };
+    sink_.entries.clear();
+    for (const std::uint32_t trial : {0u, 1u, 2u}) sink_.entries[{0, 0, 1, trial}].attempt = 1;
+    start(std::move(plan), 2);
+    make_ready(1);
+    EXPECT_EQ(expect<message::Assign>(1).pack.fraction, state == CellState::preempted ? 1u : 0u);
+    if (state == CellState::preempted) continue;
+    make_ready(2);
+    EXPECT_EQ(expect<message::Assign>(2).pack.fraction, 1u);
+  }
+}
+
+TEST_F(OrchestratorTest, HandsRepeatsOfRecordedCellsToTheSink) {
+  Plan plan = two_packs();
+  plan.start = [](CellKey key) -> CellStart {
+    if (key.fraction == 0 || key.trial == 1) return {CellState::done, 1, 0, false};
+    if (key.trial == 2) return {CellState::failed, 3, 3, false};
+    return {};
+  };
+  sink_.entries[{0, 0, 1, 1}].state = CellState::done;
+  start(std::move(plan), 1);
+  make_ready(1);
+  const auto assign = expect<message::Assign>(1);
+  EXPECT_THAT(assign.wanted, ::testing::ElementsAre(0));
+  for (const std::uint32_t slot : {0u, 1u}) report(1, assign, slot);
+  report(1, assign, 1, CellState::failed);  // says nothing about the record
+  report(1, assign, 2);                     // FAILED stays FAILED unless asked
+  say(1, message::PackDone{assign.lease, false});
+  EXPECT_EQ(sink_.entries[assign.pack.cell(1)].repeats, 1u);
+  EXPECT_FALSE(sink_.entries.contains(assign.pack.cell(2)));
+  EXPECT_TRUE(orchestrator_->finished());
+  EXPECT_EQ(orchestrator_->snapshot().done, 5u);
+  EXPECT_EQ(orchestrator_->snapshot().failed, 1u);
+  EXPECT_EQ(orchestrator_->snapshot().recorded_now, 1u);
 }
 
 TEST_F(OrchestratorTest, TreatsASilentCellOfAFinishedPackAsFailed) {
@@ -240,6 +310,7 @@ TEST_F(OrchestratorTest, FailsAPackThatCostsTooManyWorkers) {
   EXPECT_FALSE(hear(4));
   EXPECT_TRUE(orchestrator_->finished());
   EXPECT_EQ(orchestrator_->snapshot().failed, 2u);
+  EXPECT_EQ((sink_.entries[{0, 0, 0, 1}].failures), 3u);  // so that it stays FAILED
   EXPECT_EQ((sink_.entries[{0, 0, 0, 1}].message), "lost with 3 workers, the last on host");
 }
 
@@ -294,6 +365,20 @@ TEST_F(OrchestratorTest, SuppliesANodeWhoseFirstWorkerNeverStarts) {
   EXPECT_EQ(hear(2)->tag, static_cast<int>(Tag::data));
 }
 
+TEST_F(OrchestratorTest, NeverSuspendsAWorkerThatWaitsForAnotherOfItsNode) {
+  start(two_packs(), 2);
+  greet(2);  // gets the data; worker 1 waits for it
+  greet(1);
+  time_ += 121;
+  orchestrator_->turn();  // worker 2 is given up, and worker 1, silent for as long, takes its place
+  EXPECT_TRUE(expect<message::Setup>(1).share);
+  EXPECT_EQ(hear(1)->tag, static_cast<int>(Tag::data));
+  time_ += 119;
+  orchestrator_->turn();
+  say(1, message::Ready{});
+  EXPECT_EQ(expect<message::Assign>(1).attempt, 1u);
+}
+
 TEST_F(OrchestratorTest, StopsByTakingEveryPackBack) {
   start(two_packs(), 1);
   make_ready(1);
@@ -313,7 +398,6 @@ TEST_F(OrchestratorTest, RefusesACellThatWasNotAskedFor) {
   make_ready(1);
   const auto assign = expect<message::Assign>(1);
   report(1, assign, 0);
-  EXPECT_THROW(report(1, assign, 0), InternalError);
   EXPECT_THROW(say(1, message::CellDone{assign.lease, {{0, 0, 1, 3}, CellState::done, {}, {}}}),
                InternalError);
   EXPECT_THROW(say(1, message::Assign{}), InternalError);
