@@ -49,8 +49,10 @@ Handle cell_type(const RecordLayout& layout) {
 Handle state_type() {
   Handle type(H5Tenum_create(H5T_STD_U8LE), H5Tclose);
   constexpr std::array names = {"PENDING", "LEASED", "DONE", "FAILED", "LOST", "PREEMPTED"};
-  for (std::uint8_t value = 0; value < names.size(); ++value)
-    checked(H5Tenum_insert(type, names[value], &value));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto value = static_cast<std::uint8_t>(i);
+    checked(H5Tenum_insert(type, names[i], &value));
+  }
   return type;
 }
 

@@ -61,7 +61,7 @@ struct Temporary {
 
 /// A name that no other process uses.
 std::string unused_name(const std::string& path) {
-  const std::string name = path + ".tmp-" + host_name() + "-" + std::to_string(::getpid());
+  std::string name = path + ".tmp-" + host_name() + "-" + std::to_string(::getpid());
   ::unlink(name.c_str());  // what a killed process of the same number has left
   return name;
 }
