@@ -72,11 +72,12 @@ class Writer {
   /// FAILED cells become PENDING, with no failures behind them. Returns how many there were.
   std::uint64_t retry_failed();
 
-  /// A state alone (LEASED with its attempt before a pack is handed out), flushed; the cells' rows of `runs`
-  /// are emptied but for the attempt and the failures. InternalError for a final state, or for a cell that is
-  /// DONE.
+  /// A state alone (LEASED with its attempt before a pack is handed out), in the kernel on return; the cells'
+  /// rows of `runs` are emptied but for the attempt and the failures. InternalError for a final state, or for
+  /// a cell that is DONE.
   void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt);
-  /// A finished cell: the state leaves any final value, flush; record and run, flush; state, flush.
+  /// A finished cell, each step in the kernel before the next: the state leaves any final value; record and
+  /// run; state.
   /// InternalError, before anything is written: a second, different record of a DONE cell (an equal one, or a
   /// failure, is ignored), or a record whose checksum does not fit its cell.
   void write(const CellReport& report);
