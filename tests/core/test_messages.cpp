@@ -40,7 +40,7 @@ TEST(Messages, CarryACellWithAllOfItsCircumstances) {
   sent.report.key = {1, 2, 3, 4};
   sent.report.state = CellState::failed;
   sent.report.record = {std::byte{1}, std::byte{0}, std::byte{255}};
-  sent.report.run = {2, 5, 25, "host", "cpu", 1.5e9, 0.1, 0.2, 0.3, 0.6, "why"};
+  sent.report.run = {2, 5, 25, 0, "host", "cpu", 1.5e9, 0.1, 0.2, 0.3, 0.6, "why"};
   const CellDone got = there_and_back(sent);
   EXPECT_EQ(got.lease, 17u);
   EXPECT_EQ(got.report.key, sent.report.key);
