@@ -188,7 +188,7 @@ class Comparison:
     def network_steps(self):
         """Seconds of the engine's iteration and of the plain LibTorch step beside it, from bench_cnn's table."""
         output, _ = run([self.program("bench_cnn")])
-        engine, plain = (re.search(rf"^ *{name} +([0-9.]+)", output, re.MULTILINE) for name in ("engine", "LibTorch"))
+        engine, plain = (re.search(rf"^ +{name} +([0-9.]+)", output, re.MULTILINE) for name in ("engine", "LibTorch"))
         if not engine or not plain:
             sys.exit(f"bench_cnn printed no table of engine and LibTorch:\n{output[-2000:]}")
         return float(engine.group(1)) / 1000, float(plain.group(1)) / 1000
