@@ -10,18 +10,8 @@
 namespace seldon::engine {
 namespace {
 
+using toy::Fixed;
 using toy::Table;
-
-class Fixed final : public Predictor {
- public:
-  explicit Fixed(std::vector<double> scores) : scores_(std::move(scores)) {}
-  void scores(std::span<const std::uint32_t> rows, std::span<double> out) override {
-    for (std::size_t i = 0; i < rows.size(); ++i) out[i] = scores_[rows[i]];
-  }
-
- private:
-  std::vector<double> scores_;
-};
 
 std::vector<double> some_scores(std::size_t n) {
   std::vector<double> scores(n);

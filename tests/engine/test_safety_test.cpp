@@ -9,19 +9,8 @@ namespace seldon::engine {
 namespace {
 
 using toy::constraint;
+using toy::Fixed;
 using toy::Table;
-
-/// A model that says one thing per row.
-class Fixed final : public Predictor {
- public:
-  explicit Fixed(std::vector<double> scores) : scores_(std::move(scores)) {}
-  void scores(std::span<const std::uint32_t> rows, std::span<double> out) override {
-    for (std::size_t i = 0; i < rows.size(); ++i) out[i] = scores_[rows[i]];
-  }
-
- private:
-  std::vector<double> scores_;
-};
 
 bool passes(const char* expression, const Table& table, std::vector<double> scores, const Rows& rows,
             bool hard = false, Variant variant = Variant::default_) {

@@ -8,6 +8,7 @@
 
 #include "core/random.h"
 #include "engine/dataset/dataset.h"
+#include "engine/predictor.h"
 #include "engine/problem.h"
 
 namespace seldon::engine::toy {
@@ -53,6 +54,18 @@ struct Table {
     std::iota(rows.begin(), rows.end(), 0U);
     return rows;
   }
+};
+
+/// A model that says one thing per row.
+class Fixed final : public Predictor {
+ public:
+  explicit Fixed(std::vector<double> scores) : scores_(std::move(scores)) {}
+  void scores(std::span<const std::uint32_t> rows, std::span<double> out) override {
+    for (std::size_t i = 0; i < rows.size(); ++i) out[i] = scores_[rows[i]];
+  }
+
+ private:
+  std::vector<double> scores_;
 };
 
 inline ConstraintSpec constraint(const char* expression, double delta = 0.05, bool hard = false,
