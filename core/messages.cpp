@@ -79,13 +79,14 @@ void write(Writer&, const Ready&) {}
 void read(Reader&, Ready&) {}
 
 void write(Writer& to, const Assign& m) {
-  to.put(m.lease).put(m.pack).put(m.attempt).put(m.wanted);
+  to.put(m.lease).put(m.pack).put(m.attempt).put(m.slots.wanted).put(m.slots.filled);
 }
 void read(Reader& from, Assign& m) {
   m.lease = from.get<std::uint64_t>();
   m.pack = from.get<Pack>();
   m.attempt = from.get<std::uint32_t>();
-  m.wanted = from.get_vector<std::uint32_t>();
+  m.slots.wanted = from.get_vector<std::uint32_t>();
+  m.slots.filled = from.get_vector<std::uint32_t>();
 }
 
 void write(Writer& to, const CellDone& m) {

@@ -92,14 +92,14 @@ struct Ready {
   bool operator==(const Ready&) const = default;
 };
 
-/// Run `pack` at its full width and report the cells of the slots in `wanted`. The lease's number is never
+/// Run `pack` at its full width and report the wanted slots. The lease's number is never
 /// used again: answers that carry an older one are late, and are not recorded.
 struct Assign {
   static constexpr Tag tag = Tag::assign;
   std::uint64_t lease = 0;
   Pack pack;
   std::uint32_t attempt = 0;  ///< of every wanted cell
-  std::vector<std::uint32_t> wanted;
+  Slots slots;
   bool operator==(const Assign&) const = default;
 };
 

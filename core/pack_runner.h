@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <span>
 #include <vector>
 
 #include "core/cell.h"
@@ -20,14 +19,22 @@ struct CellReport {
   RunInfo run;
 };
 
+/// What to do with the slots of a pack.
+struct Slots {
+  std::vector<std::uint32_t> wanted;  ///< to be reported; at least one
+  std::vector<std::uint32_t>
+      filled;  ///< not to be touched: where the width counts, a wanted trial takes the place
+  bool operator==(const Slots&) const = default;
+};
+
 class PackRunner {
  public:
   virtual ~PackRunner() = default;
-  /// Runs the pack at its full width and reports each cell whose slot is in `wanted` as soon as it is known,
-  /// and any other cell that it had to compute on the way: those are compared with what is recorded.
-  /// A cell's exception becomes a FAILED report; `Stopped` passes through; anything else is the caller's to
-  /// report.
-  virtual void run(const Pack& pack, std::span<const std::uint32_t> wanted, Progress& progress,
+  /// Runs the pack at its full width and reports each cell whose slot is wanted as soon as it is known, and
+  /// any other cell that it had to compute on the way (never one that is filled): those are compared with
+  /// what is recorded. A cell's exception becomes a FAILED report; `Stopped` passes through; anything else is
+  /// the caller's to report.
+  virtual void run(const Pack& pack, const Slots& slots, Progress& progress,
                    const std::function<void(CellReport)>& report) = 0;
 };
 

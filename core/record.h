@@ -161,15 +161,26 @@ class CellRecord {
   std::vector<std::byte> bytes_;
 };
 
+/// Whether a cell may be what kills the workers that run it. Deaths count against a cell only where nothing
+/// else can have caused them.
+struct Suspicion {
+  std::uint32_t level =
+      0;  ///< 0 none; 1 it was in flight in a pack when its worker died; 2 it ran singly then
+  std::uint32_t deaths = 0;  ///< that nothing but this cell can have caused
+  bool alone = false;        ///< while it is LEASED: a death now can be due to this cell only
+  bool operator==(const Suspicion&) const = default;
+};
+
 /// Circumstances of a cell's run, outside the promise of equal bits: the row of the dataset `runs`.
 struct RunInfo {
   std::uint32_t attempt = 0;
   std::int32_t rank = -1;
   std::uint32_t width = 1;
   std::uint32_t failures = 0;  ///< tries of the cell that have failed so far; kept by later leases
-  std::string host;            ///< at most 63 bytes are stored
-  std::string device;          ///< at most 31 bytes are stored
-  double start = 0;            ///< seconds since the epoch
+  Suspicion suspicion = {};
+  std::string host;    ///< at most 63 bytes are stored
+  std::string device;  ///< at most 31 bytes are stored
+  double start = 0;    ///< seconds since the epoch
   double seconds_selection = 0, seconds_safety = 0, seconds_evaluation = 0, seconds_total = 0;
   std::string message;  ///< of a failure; at most 159 bytes of UTF-8 are stored
 };

@@ -56,6 +56,8 @@ class Transport {
   virtual std::optional<Arrival> poll() = 0;
   /// True once it is known that the peer has died.
   virtual bool lost(Peer peer) const = 0;
+  /// A peer whose death has become known since the last call; each is told once.
+  virtual std::optional<Peer> poll_loss() = 0;
   /// True when nothing that was sent is still on its way out of this process.
   virtual bool drained() const = 0;
 };

@@ -289,13 +289,13 @@ void Orchestrator::lease(Peer peer, std::size_t pack) {
   std::vector<CellKey> keys;
   for (std::uint32_t slot = 0; slot < work.pack.width; ++slot) {
     if (is_final(cell(work, slot).state)) continue;
-    assign.wanted.push_back(slot);
+    assign.slots.wanted.push_back(slot);
     assign.attempt = std::max(assign.attempt, cell(work, slot).attempt + 1);
     keys.push_back(work.pack.cell(slot));
   }
   // Known to the store before the pack leaves: a worker that takes this process down with it is on record.
-  sink_.set_states(keys, CellState::leased, assign.attempt);
-  for (const std::uint32_t slot : assign.wanted) {
+  sink_.set_states(keys, CellState::leased, assign.attempt, {});
+  for (const std::uint32_t slot : assign.slots.wanted) {
     cell(work, slot).state = CellState::leased;
     cell(work, slot).attempt = assign.attempt;
   }
@@ -316,7 +316,7 @@ void Orchestrator::release(PackWork& work, CellState state) {
     attempt = known.attempt;  // the same for all cells of a lease
     keys.push_back(work.pack.cell(slot));
   }
-  if (!keys.empty()) sink_.set_states(keys, state, attempt);
+  if (!keys.empty()) sink_.set_states(keys, state, attempt, {});
 }
 
 void Orchestrator::requeue(std::size_t pack) {

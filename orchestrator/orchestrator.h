@@ -27,7 +27,8 @@ using Clock = std::function<double()>;
 class RecordSink {
  public:
   virtual ~RecordSink() = default;
-  virtual void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt) = 0;
+  virtual void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt,
+                          const Suspicion& suspicion) = 0;
   /// True if the record is of a cell that returned a solution (for the live line). A second record of a DONE
   /// cell must be equal: the sink compares, and throws InternalError where it is not.
   virtual bool write(const CellReport& report) = 0;
@@ -38,6 +39,7 @@ struct CellStart {
   CellState state = CellState::pending;
   std::uint32_t attempt = 0;   ///< of the last lease, 0 if there was none
   std::uint32_t failures = 0;  ///< tries that have failed
+  Suspicion suspicion;         ///< as the store holds it
   bool solution = false;
 };
 

@@ -17,8 +17,9 @@ class StoreSink final : public orchestrator::RecordSink {
   /// Waits for a sync that is under way.
   ~StoreSink() override = default;
 
-  void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt) override {
-    writer_.set_states(keys, state, attempt);
+  void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt,
+                  const Suspicion& suspicion) override {
+    writer_.set_states(keys, state, attempt, suspicion);
   }
   bool write(const CellReport& report) override;
 

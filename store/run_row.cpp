@@ -33,6 +33,9 @@ RunRow to_row(const RunInfo& run) {
   put_text(row.device, run.device);
   row.width = run.width;
   row.failures = run.failures;
+  row.suspicion = run.suspicion.level;
+  row.deaths = run.suspicion.deaths;
+  row.alone = run.suspicion.alone;
   row.start = run.start;
   row.seconds_selection = run.seconds_selection;
   row.seconds_safety = run.seconds_safety;
@@ -50,6 +53,7 @@ RunInfo from_row(const RunRow& row) {
   run.device = get_text(row.device);
   run.width = row.width;
   run.failures = row.failures;
+  run.suspicion = {row.suspicion, row.deaths, row.alone != 0};
   run.start = row.start;
   run.seconds_selection = row.seconds_selection;
   run.seconds_safety = row.seconds_safety;

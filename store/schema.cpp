@@ -74,6 +74,9 @@ Handle run_type() {
   insert("device", offsetof(RunRow, device), text_type(sizeof(RunRow::device)));
   insert("width", offsetof(RunRow, width), H5T_STD_U32LE);
   insert("failures", offsetof(RunRow, failures), H5T_STD_U32LE);
+  insert("suspicion", offsetof(RunRow, suspicion), H5T_STD_U32LE);
+  insert("deaths", offsetof(RunRow, deaths), H5T_STD_U32LE);
+  insert("alone", offsetof(RunRow, alone), H5T_STD_U32LE);
   insert("start", offsetof(RunRow, start), H5T_IEEE_F64LE);
   insert("seconds_selection", offsetof(RunRow, seconds_selection), H5T_IEEE_F64LE);
   insert("seconds_safety", offsetof(RunRow, seconds_safety), H5T_IEEE_F64LE);

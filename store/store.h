@@ -15,7 +15,7 @@
 
 namespace seldon::store {
 
-inline constexpr int format_version = 1;
+inline constexpr int format_version = 2;
 
 struct ConstraintHeader {
   std::string name, expression, decision, bound;
@@ -73,9 +73,10 @@ class Writer {
   std::uint64_t retry_failed();
 
   /// A state alone (LEASED with its attempt before a pack is handed out), in the kernel on return; the cells'
-  /// rows of `runs` are emptied but for the attempt and the failures. InternalError for a final state, or for
-  /// a cell that is DONE.
-  void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt);
+  /// rows of `runs` are emptied but for the attempt, the suspicion and the failures. InternalError for a
+  /// final state, or for a cell that is DONE.
+  void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt,
+                  const Suspicion& suspicion = {});
   /// A finished cell, each step in the kernel before the next: the state leaves any final value; record and
   /// run; state.
   /// InternalError, before anything is written: a second, different record of a DONE cell (an equal one, or a

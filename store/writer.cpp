@@ -214,7 +214,7 @@ std::uint64_t Writer::retry_failed() {
   impl_->change([&] {
     for (const CellKey key : cells) {
       RunRow row = impl_->get_run(key);
-      row.failures = 0;
+      row.failures = row.suspicion = row.deaths = row.alone = 0;
       impl_->put_run(key, row);
       impl_->put_state(key, CellState::pending);
     }
@@ -222,7 +222,8 @@ std::uint64_t Writer::retry_failed() {
   return cells.size();
 }
 
-void Writer::set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt) {
+void Writer::set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt,
+                        const Suspicion& suspicion) {
   if (is_final(state)) throw InternalError("the states DONE and FAILED come with a report only");
   for (CellKey key : keys)
     if (impl_->state(key) == CellState::done)
@@ -230,6 +231,7 @@ void Writer::set_states(std::span<const CellKey> keys, CellState state, std::uin
   RunInfo run;
   run.attempt = attempt;
   run.width = 0;
+  run.suspicion = suspicion;
   RunRow row = to_row(run);
   impl_->change([&] {
     // The state first: a FAILED cell never stands there without its message.

@@ -15,6 +15,8 @@ void InProcess::lose(Peer peer) {
   auto& end = ends_.at(static_cast<std::size_t>(peer));
   end.lost_ = true;
   end.inbox_.clear();
+  for (auto& other : ends_)
+    if (&other != &end) other.losses_.push_back(peer);
 }
 
 void InProcess::End::send(Peer to, int tag, SharedBytes bytes) {
@@ -28,6 +30,13 @@ std::optional<Transport::Arrival> InProcess::End::poll() {
   Arrival arrival = std::move(inbox_.front());
   inbox_.pop_front();
   return arrival;
+}
+
+std::optional<Peer> InProcess::End::poll_loss() {
+  if (losses_.empty()) return std::nullopt;
+  const Peer peer = losses_.front();
+  losses_.pop_front();
+  return peer;
 }
 
 bool InProcess::End::lost(Peer peer) const {

@@ -31,6 +31,7 @@ class InProcess {
     void send(Peer to, int tag, SharedBytes bytes) override;
     std::optional<Arrival> poll() override;
     bool lost(Peer peer) const override;
+    std::optional<Peer> poll_loss() override;
     bool drained() const override { return true; }
 
    private:
@@ -39,6 +40,7 @@ class InProcess {
     Peer self_;
     bool lost_ = false;
     std::deque<Arrival> inbox_;
+    std::deque<Peer> losses_;  // of others, not told yet
     std::function<void()> before_poll_;
   };
 

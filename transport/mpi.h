@@ -42,6 +42,7 @@ class Mpi final : public Transport {
   std::optional<Arrival> poll() override;
   /// Always false: without fault tolerance MPI ends the whole job when a rank dies.
   bool lost(Peer) const override { return false; }
+  std::optional<Peer> poll_loss() override { return std::nullopt; }
   bool drained() const override { return outgoing_.empty(); }
 
  private:

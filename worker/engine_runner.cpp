@@ -140,7 +140,7 @@ class EngineRunner final : public PackRunner {
     engine::network::configure_torch(static_cast<int>(workspace_->description().threads_per_worker));
   }
 
-  void run(const Pack& pack, std::span<const std::uint32_t> wanted, Progress& progress,
+  void run(const Pack& pack, const Slots& slots, Progress& progress,
            const std::function<void(CellReport)>& report) override {
     const engine::ModelSpec& model = workspace_->model(pack.model);
     // Only where a result depends on the pack's width must the cells nobody asks for run again; rank 0
@@ -148,7 +148,7 @@ class EngineRunner final : public PackRunner {
     const bool whole = model.architecture && model.architecture->network;
     std::vector<engine::TrialTask> tasks;
     for (std::uint32_t slot = 0; slot < pack.width; ++slot)
-      if (whole || std::ranges::find(wanted, slot) != wanted.end()) {
+      if (whole || std::ranges::find(slots.wanted, slot) != slots.wanted.end()) {
         const std::uint32_t trial = pack.first_trial + slot;
         tasks.push_back({trial, workspace_->trial_rows(trial, workspace_->plan().rows[pack.fraction])});
       }

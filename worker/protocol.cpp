@@ -165,7 +165,7 @@ void Worker::run(const message::Assign& assign) {
   std::string failure;
   bool stopped = false;
   try {
-    runner_->run(assign.pack, assign.wanted, pulse,
+    runner_->run(assign.pack, assign.slots, pulse,
                  [&](CellReport cell) { report(assign, told, std::move(cell)); });
   } catch (const Stopped&) {
     stopped = true;
@@ -175,7 +175,7 @@ void Worker::run(const message::Assign& assign) {
   // An engine that was told to stop may also simply return.
   if (pulse.tick() == Order::stop) stopped = true;
   if (!failure.empty())
-    for (const std::uint32_t slot : assign.wanted)
+    for (const std::uint32_t slot : assign.slots.wanted)
       if (!told[slot]) {
         CellReport cell{assign.pack.cell(slot), CellState::failed, {}, {}};
         cell.run.message = failure;

@@ -23,7 +23,7 @@ TEST(Messages, ComeBackAsTheyWere) {
   const NeedData need{"no /proc"};
   EXPECT_EQ(there_and_back(need), need);
   EXPECT_EQ(there_and_back(Ready{}), Ready{});
-  const Assign assign{std::uint64_t{1} << 40, {1, 2, 3, 4, 5}, 2, {0, 4}};
+  const Assign assign{std::uint64_t{1} << 40, {1, 2, 3, 4, 5}, 2, {{0, 4}, {1}}};
   EXPECT_EQ(there_and_back(assign), assign);
   const PackDone done{8, true};
   EXPECT_EQ(there_and_back(done), done);
@@ -40,7 +40,7 @@ TEST(Messages, CarryACellWithAllOfItsCircumstances) {
   sent.report.key = {1, 2, 3, 4};
   sent.report.state = CellState::failed;
   sent.report.record = {std::byte{1}, std::byte{0}, std::byte{255}};
-  sent.report.run = {2, 5, 25, 0, "host", "cpu", 1.5e9, 0.1, 0.2, 0.3, 0.6, "why"};
+  sent.report.run = {2, 5, 25, 0, {}, "host", "cpu", 1.5e9, 0.1, 0.2, 0.3, 0.6, "why"};
   const CellDone got = there_and_back(sent);
   EXPECT_EQ(got.lease, 17u);
   EXPECT_EQ(got.report.key, sent.report.key);
@@ -61,7 +61,7 @@ TEST(Messages, CarryACellWithAllOfItsCircumstances) {
 }
 
 TEST(Messages, RefuseBytesThatAreNotExactlyOne) {
-  const Bytes whole = encode(Assign{1, {0, 0, 0, 0, 2}, 1, {0, 1}});
+  const Bytes whole = encode(Assign{1, {0, 0, 0, 0, 2}, 1, {{0, 1}, {}}});
   for (std::size_t length = 0; length < whole.size(); ++length)
     EXPECT_THROW(decode<Assign>(std::span(whole).first(length)), InternalError) << length;
   Bytes longer = whole;

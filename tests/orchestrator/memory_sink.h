@@ -24,7 +24,8 @@ class MemorySink final : public RecordSink {
     std::string message = {};
   };
 
-  void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt) override {
+  void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt,
+                  const Suspicion&) override {
     for (const CellKey key : keys) {
       Entry& entry = entries[key];
       EXPECT_NE(entry.state, CellState::done);

@@ -75,7 +75,7 @@ class OrchestratorTest : public ::testing::Test {
   }
 
   void finish(Peer worker, const message::Assign& assign) {
-    for (const std::uint32_t slot : assign.wanted) report(worker, assign, slot);
+    for (const std::uint32_t slot : assign.slots.wanted) report(worker, assign, slot);
     say(worker, message::PackDone{assign.lease, false});
   }
 
@@ -91,7 +91,7 @@ TEST_F(OrchestratorTest, HandsOutPacksInPlanOrderAndRecordsThem) {
   const auto first = expect<message::Assign>(1);
   EXPECT_EQ(first.pack, (Pack{0, 0, 1, 0, 3}));
   EXPECT_EQ(first.attempt, 1u);
-  EXPECT_THAT(first.wanted, ::testing::ElementsAre(0, 1, 2));
+  EXPECT_THAT(first.slots.wanted, ::testing::ElementsAre(0, 1, 2));
   EXPECT_EQ(sink_.entries[first.pack.cell(2)].state, CellState::leased);
 
   time_ += 10;
@@ -118,7 +118,7 @@ TEST_F(OrchestratorTest, KeepsWhatAnEarlierRunRecorded) {
   make_ready(1);
   const auto assign = expect<message::Assign>(1);
   EXPECT_EQ(assign.pack.width, 3u);  // whole, since numbers may depend on the width
-  EXPECT_THAT(assign.wanted, ::testing::ElementsAre(0, 2));
+  EXPECT_THAT(assign.slots.wanted, ::testing::ElementsAre(0, 2));
   EXPECT_EQ(assign.attempt, 3u);
   finish(1, assign);
   EXPECT_TRUE(orchestrator_->finished());
@@ -151,7 +151,7 @@ TEST_F(OrchestratorTest, RetriesAFailedCellTwiceAndRecordsItsNeighbours) {
     assign = expect<message::Assign>(1);
     EXPECT_EQ(assign.attempt, attempt);
     EXPECT_EQ(assign.pack.width, 3u);
-    EXPECT_THAT(assign.wanted, ::testing::ElementsAre(1));
+    EXPECT_THAT(assign.slots.wanted, ::testing::ElementsAre(1));
     report(1, assign, 1, CellState::failed);
     say(1, message::PackDone{assign.lease, false});
   }
@@ -174,7 +174,7 @@ TEST_F(OrchestratorTest, GoesOnWithTriesThatAnEarlierRunLeft) {
   EXPECT_EQ(orchestrator_->snapshot().failed, 1u);
   make_ready(1);
   const auto assign = expect<message::Assign>(1);
-  EXPECT_THAT(assign.wanted, ::testing::ElementsAre(0));
+  EXPECT_THAT(assign.slots.wanted, ::testing::ElementsAre(0));
   report(1, assign, 0, CellState::failed);
   say(1, message::PackDone{assign.lease, false});
   EXPECT_TRUE(orchestrator_->finished());
@@ -194,7 +194,7 @@ TEST_F(OrchestratorTest, CountsFailuresNotLeases) {
   make_ready(1);
   auto assign = expect<message::Assign>(1);
   EXPECT_EQ(assign.attempt, 4u);
-  EXPECT_THAT(assign.wanted, ::testing::ElementsAre(0, 1));
+  EXPECT_THAT(assign.slots.wanted, ::testing::ElementsAre(0, 1));
   for (const std::uint32_t slot : {0u, 1u}) report(1, assign, slot, CellState::failed);
   EXPECT_EQ(sink_.entries[assign.pack.cell(0)].failures, 2u);
   EXPECT_EQ(sink_.entries[assign.pack.cell(1)].failures, 3u);
@@ -202,7 +202,7 @@ TEST_F(OrchestratorTest, CountsFailuresNotLeases) {
   EXPECT_EQ(orchestrator_->snapshot().failed, 1u);
 
   assign = expect<message::Assign>(1);
-  EXPECT_THAT(assign.wanted, ::testing::ElementsAre(0));
+  EXPECT_THAT(assign.slots.wanted, ::testing::ElementsAre(0));
   report(1, assign, 0);
   EXPECT_EQ(sink_.entries[assign.pack.cell(0)].failures, 2u);
   say(1, message::PackDone{assign.lease, false});
@@ -238,7 +238,7 @@ TEST_F(OrchestratorTest, HandsRepeatsOfRecordedCellsToTheSink) {
   start(std::move(plan), 1);
   make_ready(1);
   const auto assign = expect<message::Assign>(1);
-  EXPECT_THAT(assign.wanted, ::testing::ElementsAre(0));
+  EXPECT_THAT(assign.slots.wanted, ::testing::ElementsAre(0));
   for (const std::uint32_t slot : {0u, 1u}) report(1, assign, slot);
   report(1, assign, 1, CellState::failed);  // says nothing about the record
   report(1, assign, 2);                     // FAILED stays FAILED unless asked
@@ -280,7 +280,7 @@ TEST_F(OrchestratorTest, GivesASilentWorkersPackToAnotherAndRejectsTheLateAnswer
   const auto again = expect<message::Assign>(2);
   EXPECT_EQ(again.pack, hung.pack);
   EXPECT_EQ(again.attempt, 2u);
-  EXPECT_THAT(again.wanted, ::testing::ElementsAre(1, 2));
+  EXPECT_THAT(again.slots.wanted, ::testing::ElementsAre(1, 2));
 
   report(1, hung, 1);  // it wakes up
   EXPECT_EQ(orchestrator_->snapshot().late, 1u);

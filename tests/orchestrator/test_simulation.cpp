@@ -46,6 +46,7 @@ class SimulatedCluster final : public Transport {
     const double death = dead_[static_cast<std::size_t>(peer)];
     return death > 0 && death <= time_;
   }
+  std::optional<Peer> poll_loss() override { return std::nullopt; }
   bool drained() const override { return true; }
 
   std::optional<Arrival> poll() override {
@@ -84,9 +85,10 @@ class SimulatedCluster final : public Transport {
     double cell_seconds = 20 * (0.5 + uniform());
     const double fate = uniform();
     const bool dies = fate < faults_.dies, hangs = !dies && fate < faults_.dies + faults_.hangs;
-    const std::size_t done_before = dies || hangs ? assign.wanted.size() / 2 : assign.wanted.size();
+    const std::size_t done_before =
+        dies || hangs ? assign.slots.wanted.size() / 2 : assign.slots.wanted.size();
     double when = time_;
-    for (std::size_t i = 0; i < assign.wanted.size(); ++i) {
+    for (std::size_t i = 0; i < assign.slots.wanted.size(); ++i) {
       if (i == done_before && dies) {
         ++deaths_;
         if (uniform() < 0.5) dead_[static_cast<std::size_t>(worker)] = when;
@@ -100,7 +102,7 @@ class SimulatedCluster final : public Transport {
       for (double beat = 10; beat < cell_seconds; beat += 10)
         at(when + beat, worker, message::Heartbeat{assign.lease});
       when += cell_seconds;
-      CellReport report{assign.pack.cell(assign.wanted[i]), CellState::done, {}, {}};
+      CellReport report{assign.pack.cell(assign.slots.wanted[i]), CellState::done, {}, {}};
       report.run.attempt = assign.attempt;
       if (uniform() < faults_.throws) {
         report.state = CellState::failed;

@@ -40,12 +40,12 @@ class Runner final : public PackRunner {
  public:
   explicit Runner(const Engine& engine) : engine_(engine), layout_(shape()) {}
 
-  void run(const Pack& pack, std::span<const std::uint32_t> wanted, Progress& progress,
+  void run(const Pack& pack, const Slots& slots, Progress& progress,
            const std::function<void(CellReport)>& report) override {
     if (engine_.throws_packs && pack.model == 0) throw std::runtime_error("the whole pack is bad");
     for (std::uint32_t slot = 0; slot < pack.width; ++slot) {
       work(progress);
-      const bool asked = std::ranges::find(wanted, slot) != wanted.end();
+      const bool asked = std::ranges::find(slots.wanted, slot) != slots.wanted.end();
       if (asked || engine_.whole) report(cell(pack.cell(slot)));
     }
   }
