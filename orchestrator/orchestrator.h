@@ -39,8 +39,8 @@ struct CellStart {
   CellState state = CellState::pending;
   std::uint32_t attempt = 0;   ///< of the last lease, 0 if there was none
   std::uint32_t failures = 0;  ///< tries that have failed
-  Suspicion suspicion;         ///< as the store holds it
   bool solution = false;
+  Suspicion suspicion = {};  ///< as the store holds it
 };
 
 /// The work. Packs are handed out in this order.

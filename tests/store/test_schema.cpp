@@ -148,7 +148,7 @@ TEST(Schema, RefusesAnotherVersionAndDamage) {
     put_integer(file, name, value);
   };
   refuses([&](hid_t file) { set(file, "format_version", 99); },
-          "has format 99 and this program reads format 1");
+          "has format 99 and this program reads format 2");
   refuses([&](hid_t file) { set(file, "n_trials", 5); }, "another shape or type");
   refuses([&](hid_t file) { checked(H5Adelete(file, "seed")); }, "is damaged");
   refuses(

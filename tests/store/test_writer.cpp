@@ -65,7 +65,7 @@ TEST(Writer, TakesTheWholeSpaceAtOnce) {
 TEST(Writer, SizeOnDiskNeedsNoSpace) {
   Header header = example::header(15, 4'000'000);
   const RecordLayout full(header.models[0].shape), plain(header.models[1].shape);
-  const std::uint64_t data = std::uint64_t{15} * 4'000'000 * (full.bytes() + plain.bytes() + 2 * (312 + 1));
+  const std::uint64_t data = std::uint64_t{15} * 4'000'000 * (full.bytes() + plain.bytes() + 2 * (328 + 1));
   EXPECT_GE(size_on_disk(header), data);
   EXPECT_LE(size_on_disk(header), data + 100'000);
 }

@@ -18,7 +18,7 @@ class Scripted final : public PackRunner {
  public:
   using Script = std::function<void(const Pack&, Progress&, const std::function<void(CellReport)>&)>;
   explicit Scripted(Script script) : script_(std::move(script)) {}
-  void run(const Pack& pack, std::span<const std::uint32_t>, Progress& progress,
+  void run(const Pack& pack, const Slots&, Progress& progress,
            const std::function<void(CellReport)>& report) override {
     script_(pack, progress, report);
   }
@@ -94,7 +94,7 @@ class ProtocolTest : public ::testing::Test {
   transport::InProcess hub_{2};
   SharedBytes data_{Bytes(1000, std::byte{42})};
   message::Setup setup_{0, "config", {}, false};
-  message::Assign assign_{9, {0, 1, 2, 10, 3}, 2, {0, 2}};
+  message::Assign assign_{9, {0, 1, 2, 10, 3}, 2, {{0, 2}, {}}};
   bool cancel_at_heartbeat_ = false;
   double time_ = 0;
 
