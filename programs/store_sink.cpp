@@ -51,8 +51,8 @@ std::function<orchestrator::CellStart(CellKey)> cell_starts(const std::string& p
     const std::size_t outcome = reader.layout(model).find(Field::outcome)->offset;
     auto& of_model = starts->emplace_back();
     for (std::size_t row = 0; row < states.size(); ++row) {
-      orchestrator::CellStart start{states[row], runs[row].attempt, runs[row].failures, runs[row].suspicion,
-                                    false};
+      orchestrator::CellStart start{states[row], runs[row].attempt, runs[row].failures, false,
+                                    runs[row].suspicion};
       if (start.state == CellState::done)
         start.solution = is_solution(reader.compounds(model, row, 1), outcome);
       of_model.push_back(start);
