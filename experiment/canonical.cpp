@@ -316,7 +316,8 @@ std::string identity_json(const Description& description, const std::map<std::st
   return out + "}";
 }
 
-std::vector<std::string> identity_difference(const std::string& store, const std::string& config) {
+std::vector<std::string> identity_difference(const std::string& store, const std::string& config,
+                                             std::span<const std::string> ignored) {
   auto ours = ObjectReader(store).read(), theirs = ObjectReader(config).read();
   std::set<std::string> keys;
   for (const auto& [key, value] : ours) keys.insert(key);
@@ -329,8 +330,9 @@ std::vector<std::string> identity_difference(const std::string& store, const std
   std::vector<std::string> lines;
   for (const std::string& key : keys) {
     const std::string a = shown(ours, key), b = shown(theirs, key);
-    if (a != b)
-      lines.push_back(key.substr(1, key.size() - 2) + ": " + a + " in the store, " + b + " in the config");
+    const std::string name = key.substr(1, key.size() - 2);  // without its quotes
+    if (a != b && std::ranges::find(ignored, name) == ignored.end())
+      lines.push_back(name + ": " + a + " in the store, " + b + " in the config");
   }
   return lines;
 }

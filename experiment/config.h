@@ -43,7 +43,9 @@ std::string identity_json(const Description& description,
                           const std::map<std::string, std::string>& extra = {});
 
 /// What differs between two JSON objects of one level, a line each, sorted: "experiment.seed: 1 in the store,
-/// 2 in the config". Empty where they say the same. Throws InternalError for text that is no JSON object.
-std::vector<std::string> identity_difference(const std::string& store, const std::string& config);
+/// 2 in the config"; keys in `ignored` may differ. Empty where they say the same. Throws InternalError for
+/// text that is no JSON object.
+std::vector<std::string> identity_difference(const std::string& store, const std::string& config,
+                                             std::span<const std::string> ignored = {});
 
 }  // namespace seldon::experiment

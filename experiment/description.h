@@ -138,6 +138,18 @@ struct ModelSection {
 
 // ---- the whole ----------------------------------------------------------------------------------
 
+/// How a run deals with slow and faulty workers; nothing of it changes a number.
+struct RunSection {
+  double start_seconds = 120;              ///< for a worker to start
+  double lease_seconds = 120;              ///< without a heartbeat, then a pack goes to another worker
+  std::optional<double> cell_timeout;      ///< seconds for one cell
+  double grace_seconds = 60;               ///< for running packs when the run is asked to end
+  std::uint32_t max_tries = 3;             ///< of a cell that ends with an exception
+  std::uint32_t max_deaths = 3;            ///< of workers that nothing but one cell can have caused
+  std::optional<std::uint64_t> max_fails;  ///< failed cells, then the run ends
+  bool operator==(const RunSection&) const = default;
+};
+
 struct Description {
   std::string name;
   std::uint64_t seed = 0;
@@ -154,6 +166,7 @@ struct Description {
   std::vector<ConstraintSection> constraints;
   std::vector<ModelSection> models;
 
+  RunSection run;
   std::uint64_t store_max_bytes = std::uint64_t{64} << 30;
 
   Location where;      ///< the config file

@@ -175,6 +175,17 @@ void visit_description(Visitor& v, D& d) {
     v.key("subgroups", s.subgroups, identity, rule::names());
     v.key("histograms", s.histograms, identity, rule::any());
   });
+  v.section("run", [&] {
+    auto& s = d.run;
+    const Rule seconds{.low = 0, .high = 1e7, .low_open = true};
+    v.key("start_seconds", s.start_seconds, execution, seconds);
+    v.key("lease_seconds", s.lease_seconds, execution, seconds);
+    v.key("cell_timeout", s.cell_timeout, execution, seconds);
+    v.key("grace_seconds", s.grace_seconds, execution, rule::between(0, 1e7));
+    v.key("max_tries", s.max_tries, execution, rule::between(1, 1000));
+    v.key("max_deaths", s.max_deaths, execution, rule::between(1, 1000));
+    v.key("max_fails", s.max_fails, execution, rule::between(1, 9.2e18));
+  });
   v.section("store", [&] { v.key("max_bytes", d.store_max_bytes, execution, rule::between(1, 9.2e18)); });
 }
 

@@ -60,13 +60,13 @@ message::Hello introduce(const RunRequest& request) {
 
 void refuse_differences(const RunRequest& request, const store::Header& held, const store::Header& wanted) {
   std::string differences;
-  for (const std::string& line : request.identity_difference(held.identity, wanted.identity))
+  for (const std::string& line : request.identity_difference(held.identity, wanted.identity, {}))
     differences += "\n  " + line;
   if (!differences.empty())
     throw InputError("'" + request.store_path + "' holds another experiment:" + differences +
                      "\nname another --store, or make the config agree");
   if (held.numerics != wanted.numerics) {
-    for (const std::string& line : request.identity_difference(held.numerics, wanted.numerics))
+    for (const std::string& line : request.identity_difference(held.numerics, wanted.numerics, {}))
       differences += "\n  " + line;
     if (!request.mixed_hardware)
       throw InputError("'" + request.store_path +

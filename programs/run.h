@@ -2,8 +2,10 @@
 // `seldon run`: where orchestrator, transport, worker and store meet. What computes comes in from outside, so
 // that tests run the same program with an engine that costs nothing.
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,9 +25,15 @@ struct Experiment {
   SharedBytes data;
 };
 
-/// Differences of two identities, a line each (experiment/config.h has the one for configs).
-using IdentityDifference =
-    std::function<std::vector<std::string>(const std::string& store, const std::string& config)>;
+/// Differences of two identities but for the ignored keys, a line each (experiment/config.h has the one for
+/// configs).
+using IdentityDifference = std::function<std::vector<std::string>(
+    const std::string& store, const std::string& config, std::span<const std::string> ignored)>;
+
+/// One of `count` parts of an experiment: the packs whose index is `index` modulo `count`.
+struct Shard {
+  std::uint32_t index = 0, count = 1;
+};
 
 struct RunRequest {
   std::string store_path;
@@ -33,7 +41,13 @@ struct RunRequest {
   std::string numerics;         ///< what numbers depend on here; a rank with other ones is taken out
   bool mixed_hardware = false;  ///< go on with a store whose numerics differ
   bool retry_failed = false;    ///< cells that failed in every try get all of their tries again
-  orchestrator::Limits limits;
+  bool extend = false;          ///< the store may hold fewer trials or fractions: it is made larger
+  bool take_over = false;       ///< write the store although another process seems to do so
+  bool alone = false;           ///< one process is meant, whatever the launcher says
+  std::optional<Shard> shard;
+  std::optional<double> seconds;  ///< that the job may take; none: as SLURM_JOB_END_TIME says, or for ever
+  double grace_seconds = 60;      ///< for running packs after SIGUSR1, and before the job's end
+  orchestrator::Limits limits;    ///< ends_at and fault_tolerant are set by run()
 
   std::function<Experiment()> prepare;  ///< called by rank 0 alone
   IdentityDifference identity_difference;

@@ -83,6 +83,14 @@ performance = ["accuracy"]
 batch_size = 7
 subgroups = ["a"]
 histograms = false
+[run]
+start_seconds = 11
+lease_seconds = 12.5
+cell_timeout = 13
+grace_seconds = 0
+max_tries = 4
+max_deaths = 5
+max_fails = 6
 [store]
 max_bytes = 1000
 )";
@@ -164,8 +172,8 @@ TEST(Identity, IsJsonWithIdentityKeysOnly) {
   EXPECT_EQ(json["model"], (std::vector<std::string>{"qsa", "random.v2"}));
   EXPECT_EQ(json["group.F.where"], "gender == 1");
   EXPECT_EQ(json["data.hash"], "ab\"cd");
-  for (const char* execution :
-       {"data.path", "experiment.threads_per_worker", "store.max_bytes", "resample.indices"})
+  for (const char* execution : {"data.path", "experiment.threads_per_worker", "store.max_bytes",
+                                "run.lease_seconds", "resample.indices"})
     EXPECT_FALSE(json.contains(execution)) << execution;
 }
 
@@ -205,6 +213,14 @@ TEST(IdentityDifference, SaysWhatDiffers) {
                 "experiment.seed: 1 in the store, 2 in the config",
                 "group.F.where: \"gender == 1\" in the store, \"x == \\\"}\\\"\" in the config",
                 "model.qsa.batch_size: nothing in the store, 10 in the config"}));
+}
+
+TEST(IdentityDifference, LeavesOutWhatMayDiffer) {
+  const std::string ignored[] = {"experiment.seed"};
+  const auto config = parse(example, {"experiment.seed=2", "experiment.n_trials=3"});
+  const auto lines = identity_difference(identity_json(parse(example)), identity_json(config), ignored);
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0].substr(0, lines[0].find(':')), "experiment.n_trials");
 }
 
 TEST(IdentityDifference, NamesModelsThatOneSideLacks) {

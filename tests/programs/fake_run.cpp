@@ -5,45 +5,84 @@
 #include "programs/errors.h"
 #include "programs/run.h"
 #include "tests/programs/fake_engine.h"
+#include "tests/programs/fake_faults.h"
 
-int main(int argc, char** argv) {
-  using namespace seldon;
+namespace {
+
+using namespace seldon;
+
+struct Arguments {
   fake::Engine engine;
   programs::RunRequest request;
+  std::vector<std::string> deaths;
   bool bad_config = false;
   std::int64_t bad_rank = -1;
+};
 
-  CLI::App app;
-  app.add_option("store", request.store_path)->required();
+void add_experiment(CLI::App& app, fake::Engine& engine) {
   app.add_option("--trials", engine.trials);
   app.add_option("--fractions", engine.fractions);
   app.add_option("--width", engine.width);
   app.add_option("--seed", engine.seed);
-  app.add_option("--microseconds", engine.microseconds);
+  app.add_option("--microseconds", engine.microseconds, "that a cell takes");
   app.add_option("--data-bytes", engine.data_bytes);
+  app.add_flag("--width-matters", engine.width_matters);
+}
+
+void add_misbehaviour(CLI::App& app, Arguments& arguments) {
+  fake::Engine& engine = arguments.engine;
   app.add_option("--throws-at", engine.throws_at);
   app.add_flag("--throws-packs", engine.throws_packs);
   app.add_flag("--whole", engine.whole);
   app.add_option("--drift", engine.drift);
-  app.add_flag("--retry-failed", request.retry_failed);
-  app.add_flag("--bad-config", bad_config);
-  app.add_option("--bad-rank", bad_rank, "the rank whose engine cannot be built");
+  app.add_option("--segfault-at", engine.segfaults_at, "trials of the first model at the first fraction");
+  app.add_option("--hang-at", engine.hangs_at, "likewise");
+  app.add_option("--stop-at", engine.stops_at, "likewise");
+  app.add_option("--times", engine.misbehaves_times, "how often these misbehave; 0: always");
+  app.add_option("--die-at", arguments.deaths,
+                 "POINT[:COUNT[:RANK]]: a death at a point (core/fault_point.h)");
+  app.add_option("--journal", engine.journal,
+                 "file that tells each misbehaviour and death before it happens");
+  app.add_flag("--bad-config", arguments.bad_config);
+  app.add_option("--bad-rank", arguments.bad_rank, "the rank whose engine cannot be built");
+}
+
+void add_run(CLI::App& app, programs::RunRequest& request) {
+  app.add_option("store", request.store_path)->required();
   app.add_option("--log-dir", request.log_folder);
+  app.add_flag("--retry-failed", request.retry_failed);
+  app.add_option("--lease-seconds", request.limits.lease_seconds);
+  app.add_option("--start-seconds", request.limits.start_seconds);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app;
+  add_run(app, arguments.request);
+  add_experiment(app, arguments.engine);
+  add_misbehaviour(app, arguments);
   CLI11_PARSE(app, argc, argv);
 
+  const fake::Engine& engine = arguments.engine;
+  programs::RunRequest& request = arguments.request;
   request.prepare = [&] {
-    if (bad_config) throw InputError({"fake.toml", 3}, "the config is bad");
+    if (arguments.bad_config) throw InputError({"fake.toml", 3}, "the config is bad");
     return fake::experiment(engine);
   };
-  request.identity_difference = [](const std::string& held, const std::string& wanted) {
+  request.identity_difference = [](const std::string& held, const std::string& wanted, const auto&...) {
     return held == wanted ? std::vector<std::string>{}
                           : std::vector{held + " in the store, " + wanted + " here"};
   };
   request.make_runner = [&](const std::string& config, std::span<const std::byte> data, int rank) {
-    if (rank == bad_rank) throw InternalError("this rank has no engine");
+    if (rank == arguments.bad_rank) throw InternalError("this rank has no engine");
     return fake::make_runner(config, data);
   };
   try {
+    std::vector<fake::Death> deaths;
+    for (const std::string& text : arguments.deaths) deaths.push_back(fake::Death::parse(text));
+    fake::arm(deaths, programs::launched_rank(), engine.journal);
     return static_cast<int>(programs::run(request));
   } catch (...) {
     return static_cast<int>(programs::report(std::current_exception()));
