@@ -21,6 +21,40 @@ std::string describe(const Pack& pack, const std::string& model) {
 
 }  // namespace
 
+std::string_view name_of(PackEnd::How how) {
+  switch (how) {
+    case PackEnd::How::finished:
+      return "finished";
+    case PackEnd::How::preempted:
+      return "preempted";
+    case PackEnd::How::lost:
+      return "lost";
+    case PackEnd::How::silent:
+      return "silent";
+    case PackEnd::How::timed_out:
+      return "timed out";
+  }
+  throw InternalError("a lease ended in an unknown way");
+}
+
+std::string_view name_of(WorkerPhase phase) {
+  switch (phase) {
+    case WorkerPhase::starting:
+      return "starting";
+    case WorkerPhase::idle:
+      return "idle";
+    case WorkerPhase::busy:
+      return "busy";
+    case WorkerPhase::suspended:
+      return "suspended";
+    case WorkerPhase::barred:
+      return "barred";
+    case WorkerPhase::gone:
+      return "gone";
+  }
+  throw InternalError("a worker is in no known phase");
+}
+
 Orchestrator::Orchestrator(Plan plan, Supply supply, Limits limits, Transport& transport, RecordSink& sink,
                            Clock clock)
     : supply_(std::move(supply)),
@@ -91,8 +125,52 @@ bool Orchestrator::turn() {
   // After the messages, so that signs of life that have waited for this turn count.
   busy |= check_losses();
   busy |= check_deadlines();
+  if (draining_ && !stopping_ && now_ >= grace_ends_) stop();
   hand_out();
   return busy;
+}
+
+void Orchestrator::drain(double grace_seconds) {
+  draining_ = true;
+  grace_ends_ = clock_() + grace_seconds;
+}
+
+void Orchestrator::preempt() {
+  stopping_ = true;
+  for (Peer peer = 0; peer < transport_.size(); ++peer) {
+    if (worker(peer).phase != Phase::busy) continue;
+    release(packs_[worker(peer).pack], CellState::preempted);
+    enter(peer, Phase::suspended);
+  }
+}
+
+std::vector<WorkerStatus> Orchestrator::roster() const {
+  std::vector<WorkerStatus> all;
+  for (Peer peer = 0; peer < transport_.size(); ++peer) {
+    if (peer == transport_.self()) continue;
+    const Worker& one = worker(peer);
+    all.push_back({peer, one.host, one.phase, std::nullopt, one.since, one.cells, one.failed});
+    if (one.phase == Phase::busy) all.back().pack = packs_[one.pack].pack;
+  }
+  return all;
+}
+
+std::vector<Peer> Orchestrator::suspended() const {
+  std::vector<Peer> peers;
+  for (Peer peer = 0; peer < transport_.size(); ++peer)
+    if (worker(peer).phase == Phase::suspended) peers.push_back(peer);
+  return peers;
+}
+
+std::string Orchestrator::why_idle() const {
+  if (packs_left_ == 0 || in(Phase::busy) > 0) return {};
+  if (stopping_ || draining_) return "the run was asked to end";
+  if (usable() == 0) return "no worker is left";
+  return in(Phase::starting) > 0 ? "workers are starting" : "";
+}
+
+std::optional<std::string> Orchestrator::hopeless() const {
+  return std::nullopt;
 }
 
 void Orchestrator::stop() {
@@ -106,7 +184,7 @@ void Orchestrator::stop() {
 }
 
 bool Orchestrator::finished() const {
-  if (packs_left_ == 0 || stopping_) return true;
+  if (packs_left_ == 0 || stopping_ || (draining_ && in(Phase::busy) == 0)) return true;
   // A suspended worker may come back; wait for it as long as for a heartbeat.
   return usable() == 0 && (in(Phase::suspended) == 0 || now_ - last_suspended_ > limits_.lease_seconds);
 }
@@ -276,7 +354,7 @@ void Orchestrator::on(Peer from, const message::Bye&) {
 // ---- packs --------------------------------------------------------------------------------------
 
 void Orchestrator::hand_out() {
-  while (!stopping_ && !queue_.empty() && !idle_.empty()) {
+  while (!stopping_ && !draining_ && !queue_.empty() && !idle_.empty()) {
     const std::size_t pack = queue_.begin()->second;
     queue_.erase(queue_.begin());
     lease(*idle_.begin(), pack);
@@ -363,7 +441,7 @@ void Orchestrator::lose(Peer peer, Phase phase, const std::string& why) {
   const std::size_t pack = worker(peer).pack;
   PackWork& work = packs_[pack];
   release(work, CellState::lost);
-  if (++work.losses >= limits_.max_losses) {
+  if (++work.losses >= limits_.max_deaths) {
     for (std::uint32_t slot = 0; slot < work.pack.width; ++slot) {
       if (is_final(cell(work, slot).state)) continue;
       CellReport report{work.pack.cell(slot), CellState::failed, {}, {}};
@@ -422,6 +500,7 @@ void Orchestrator::enter(Peer peer, Phase phase) {
   idle_.erase(peer);
   --phases_[static_cast<std::size_t>(known.phase)];
   known.phase = phase;
+  known.since = now_;
   ++phases_[static_cast<std::size_t>(phase)];
   if (phase == Phase::idle) idle_.insert(peer);
   if (phase == Phase::starting || phase == Phase::busy) {
