@@ -2,9 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
+#include <fcntl.h>
+#include <fstream>
+#include <iomanip>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
+#include <unistd.h>
 
 #include "core/random.h"
 #include "core/record.h"
@@ -25,8 +30,41 @@ RecordShape shape() {
   return shape;
 }
 
-double fraction_value(const Engine& engine, std::uint32_t fraction) {
-  return static_cast<double>(fraction + 1) / engine.fractions;
+constexpr std::uint32_t total_rows = 100000;
+
+std::uint32_t rows(std::uint32_t fraction) {
+  return 100 * (fraction + 1);
+}
+
+/// Independent of how many there are, so that an experiment can be extended.
+double fraction_value(std::uint32_t fraction) {
+  return static_cast<double>(rows(fraction)) / total_rows;
+}
+
+template <class Items>
+std::string joined(const Items& items, const char* separator) {
+  std::ostringstream text;
+  for (std::size_t i = 0; i < items.size(); ++i) text << (i > 0 ? separator : "") << items[i];
+  return text.str();
+}
+
+void write_list(std::ostream& text, const std::vector<std::uint32_t>& list) {
+  text << ' ' << list.size();
+  for (const std::uint32_t item : list) text << ' ' << item;
+}
+
+void read_list(std::istream& text, std::vector<std::uint32_t>& list) {
+  std::size_t size = 0;
+  text >> size;
+  for (std::uint32_t item = 0; size > 0 && text >> item; --size) list.push_back(item);
+}
+
+/// How often the journal has seen the event.
+std::uint32_t noted(const std::string& path, const std::string& event) {
+  std::ifstream file(path);
+  std::uint32_t count = 0;
+  for (std::string line; std::getline(file, line);) count += line.starts_with(event + " pid ");
+  return count;
 }
 
 Bytes data(const Engine& engine) {
@@ -46,7 +84,8 @@ class Runner final : public PackRunner {
     for (std::uint32_t slot = 0; slot < pack.width; ++slot) {
       work(progress);
       const bool asked = std::ranges::find(slots.wanted, slot) != slots.wanted.end();
-      if (asked || engine_.whole) report(cell(pack.cell(slot)));
+      const bool filled = std::ranges::find(slots.filled, slot) != slots.filled.end();
+      if (asked || (engine_.whole && !filled)) report(cell(pack.cell(slot), pack.width));
     }
   }
 
@@ -61,7 +100,29 @@ class Runner final : public PackRunner {
     } while (std::chrono::steady_clock::now() < end);
   }
 
-  CellReport cell(CellKey key) const {
+  /// Is it the turn of this cell to bring its process down?
+  bool misbehaves(CellKey key, const std::vector<std::uint32_t>& trials, const std::string& how) const {
+    if (key.model != 0 || key.fraction != 0 || std::ranges::find(trials, key.trial) == trials.end())
+      return false;
+    const std::string event = how + " " + std::to_string(key.trial);
+    if (engine_.misbehaves_times > 0 && noted(engine_.journal, event) >= engine_.misbehaves_times)
+      return false;
+    note(engine_.journal, event);
+    return true;
+  }
+
+  void misbehave(CellKey key) const {
+    if (misbehaves(key, engine_.segfaults_at, "segfault")) {
+      std::signal(SIGSEGV, SIG_DFL);
+      std::raise(SIGSEGV);
+    }
+    if (misbehaves(key, engine_.hangs_at, "hang"))
+      for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+    if (misbehaves(key, engine_.stops_at, "stop")) std::raise(SIGSTOP);
+  }
+
+  CellReport cell(CellKey key, std::uint32_t width) const {
+    misbehave(key);
     if (key.trial == engine_.throws_at) {
       CellReport failed{key, CellState::failed, {}, {}};
       failed.run.message = "trial " + std::to_string(key.trial) + " is bad";
@@ -72,11 +133,11 @@ class Runner final : public PackRunner {
     const bool solution = draws.uniform(0) < 0.7;
     record.set_outcome(solution ? Outcome::solution : Outcome::no_solution_found,
                        solution ? NsfReason::none : NsfReason::safety_test);
-    std::uint64_t draw = 1 + engine_.drift;
+    std::uint64_t draw = 1 + engine_.drift + (engine_.width_matters ? 1000 * width : 0);
     for (double& value : record.doubles(Field::performance)) value = draws.uniform(draw++);
     for (double& value : record.doubles(Field::g)) value = draws.uniform(draw++) - 0.9;
     for (double& value : record.doubles(Field::histogram).first(8)) value = draws.uniform(draw++);
-    record.seal(model_names[key.model], fraction_value(engine_, key.fraction), key.trial);
+    record.seal(model_names[key.model], fraction_value(key.fraction), key.trial);
     return {key, CellState::done, std::move(record).take_bytes(), {}};
   }
 
@@ -89,7 +150,9 @@ class Runner final : public PackRunner {
 std::string Engine::config() const {
   std::ostringstream text;
   text << fractions << ' ' << trials << ' ' << width << ' ' << seed << ' ' << microseconds << ' '
-       << data_bytes << ' ' << throws_at << ' ' << throws_packs << ' ' << whole << ' ' << drift;
+       << data_bytes << ' ' << throws_at << ' ' << throws_packs << ' ' << whole << ' ' << width_matters << ' '
+       << drift << ' ' << misbehaves_times << ' ' << std::quoted(journal);
+  for (const auto* list : {&segfaults_at, &hangs_at, &stops_at}) write_list(text, *list);
   return text.str();
 }
 
@@ -97,7 +160,9 @@ Engine Engine::parse(const std::string& config) {
   std::istringstream text(config);
   Engine engine;
   text >> engine.fractions >> engine.trials >> engine.width >> engine.seed >> engine.microseconds >>
-      engine.data_bytes >> engine.throws_at >> engine.throws_packs >> engine.whole >> engine.drift;
+      engine.data_bytes >> engine.throws_at >> engine.throws_packs >> engine.whole >> engine.width_matters >>
+      engine.drift >> engine.misbehaves_times >> std::quoted(engine.journal);
+  for (auto* list : {&engine.segfaults_at, &engine.hangs_at, &engine.stops_at}) read_list(text, *list);
   if (!text) throw InternalError("the fake engine cannot read its config '" + config + "'");
   return engine;
 }
@@ -109,12 +174,14 @@ programs::Experiment experiment(const Engine& engine) {
   header.seed = engine.seed;
   header.n_trials = engine.trials;
   for (std::uint32_t fraction = 0; fraction < engine.fractions; ++fraction) {
-    header.data_fracs.push_back(fraction_value(engine, fraction));
-    header.rows.push_back(100 * (fraction + 1));
+    header.data_fracs.push_back(fraction_value(fraction));
+    header.rows.push_back(rows(fraction));
   }
-  header.total_rows = 100 * engine.fractions;
+  header.total_rows = total_rows;
   header.config = engine.config();
-  header.identity = "{\"experiment.seed\":" + std::to_string(engine.seed) + "}";
+  header.identity = R"({"experiment.data_fracs":[)" + joined(header.data_fracs, ",") +
+                    R"(],"experiment.n_trials":)" + std::to_string(engine.trials) + R"(,"experiment.seed":)" +
+                    std::to_string(engine.seed) + "}";
   header.numerics = "{}";
   header.constraints = {{"disparate_impact", "0.8 - min(...)", "soft", "student_t", 0.05}};
   for (const char* model : model_names) header.models.push_back({model, "seldonian", shape()});
@@ -127,6 +194,16 @@ programs::Experiment experiment(const Engine& engine) {
   header.version = "test";
   result.data = data(engine);
   return result;
+}
+
+void note(const std::string& path, const std::string& event) {
+  if (path.empty()) return;
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const std::string line = event + " pid " + std::to_string(getpid()) + "\n";
+  const bool written =
+      file >= 0 && write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+  if (file >= 0) close(file);
+  if (!written) throw IncompleteError("cannot write the journal '" + path + "'");
 }
 
 std::size_t record_bytes() {

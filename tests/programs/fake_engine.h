@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/pack_runner.h"
 #include "programs/run.h"
@@ -20,7 +21,15 @@ struct Engine {
   std::int64_t throws_at = -1;  ///< trial whose cells always end with an exception
   bool throws_packs = false;    ///< every pack of the first model throws as a whole
   bool whole = false;           ///< also reports the cells of a pack that nobody asked for
+  bool width_matters = false;   ///< records depend on the pack's width, as those of networks do
   std::uint64_t drift = 0;      ///< another one gives other numbers, which no honest engine does
+
+  // Trials whose cells, of the first model at the first fraction, take their process along.
+  std::vector<std::uint32_t> segfaults_at;  ///< the process dies
+  std::vector<std::uint32_t> hangs_at;      ///< it computes for ever and never ticks
+  std::vector<std::uint32_t> stops_at;      ///< it is stopped by SIGSTOP
+  std::uint32_t misbehaves_times = 0;       ///< each of these cells, then it is well; 0: always
+  std::string journal;                      ///< file for what is about to happen; see note()
 
   std::string config() const;
   static Engine parse(const std::string& config);
@@ -31,6 +40,10 @@ programs::Experiment experiment(const Engine& engine);
 
 /// Of one cell, arrays included.
 std::size_t record_bytes();
+
+/// Appends a line to the journal at `path`, if there is one, safe from whatever happens to this process next:
+/// "EVENT pid PID". Tests so know that a death did take place, and where.
+void note(const std::string& path, const std::string& event);
 
 /// Checks that the data is what experiment() holds.
 std::unique_ptr<PackRunner> make_runner(const std::string& config, std::span<const std::byte> data);
