@@ -37,14 +37,24 @@ void read(Reader& from, RunInfo& run) {
   run.message = from.get_string();
 }
 
+void write(Writer& to, const Process& process) {
+  to.put(process.pid).put(process.started);
+}
+void read(Reader& from, Process& process) {
+  process.pid = from.get<std::int64_t>();
+  process.started = from.get<std::uint64_t>();
+}
+
 void write(Writer& to, const Hello& m) {
   to.put(m.host).put(m.node).put(m.version).put(m.numerics);
+  write(to, m.process);
 }
 void read(Reader& from, Hello& m) {
   m.host = from.get_string();
   m.node = from.get_string();
   m.version = from.get_string();
   m.numerics = from.get_string();
+  read(from, m.process);
 }
 
 void write(Writer& to, const Setup& m) {
@@ -131,14 +141,25 @@ void read(Reader& from, Cancel& m) {
 }
 
 void write(Writer& to, const Stop& m) {
-  to.put(m.exit_code);
+  to.put(m.exit_code).put(m.stay);
 }
 void read(Reader& from, Stop& m) {
   m.exit_code = from.get<std::int32_t>();
+  m.stay = from.get<bool>();
 }
 
 void write(Writer&, const Bye&) {}
 void read(Reader&, Bye&) {}
+
+void write(Writer& to, const Kill& m) {
+  write(to, m.process);
+}
+void read(Reader& from, Kill& m) {
+  read(from, m.process);
+}
+
+void write(Writer&, const Release&) {}
+void read(Reader&, Release&) {}
 
 template <class Message>
 Bytes encoded(const Message& message) {
@@ -197,6 +218,12 @@ Bytes encode(const Stop& m) {
 Bytes encode(const Bye& m) {
   return encoded(m);
 }
+Bytes encode(const Kill& m) {
+  return encoded(m);
+}
+Bytes encode(const Release& m) {
+  return encoded(m);
+}
 
 template Hello decode(std::span<const std::byte>);
 template Setup decode(std::span<const std::byte>);
@@ -211,5 +238,7 @@ template Fault decode(std::span<const std::byte>);
 template Cancel decode(std::span<const std::byte>);
 template Stop decode(std::span<const std::byte>);
 template Bye decode(std::span<const std::byte>);
+template Kill decode(std::span<const std::byte>);
+template Release decode(std::span<const std::byte>);
 
 }  // namespace seldon::message

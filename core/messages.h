@@ -11,6 +11,8 @@
 //   worker -> PackDone
 //          <- Stop                     the run is over, or must end
 //   worker -> Bye
+//          <- Kill                     end another process of your node, which does not answer
+//          <- Release                  nothing more is asked of you
 
 #include <cstdint>
 #include <optional>
@@ -19,6 +21,7 @@
 
 #include "core/cell.h"
 #include "core/pack_runner.h"
+#include "core/process.h"
 #include "core/transport.h"
 #include "core/wire.h"
 
@@ -39,6 +42,8 @@ enum class Tag : int {
   cancel,
   stop,
   bye,
+  kill,
+  release,
 };
 
 /// Memory of a process that others of the same node may map: a file descriptor of that process, without a
@@ -58,6 +63,7 @@ struct Hello {
   std::string node;      ///< equal for exactly those ranks that can map each other's memory
   std::string version;   ///< of the program; both ends must be the same
   std::string numerics;  ///< what numbers may depend on besides the config; empty: not asked
+  Process process = {};  ///< filled in by worker::serve
   bool operator==(const Hello&) const = default;
 };
 
@@ -141,6 +147,7 @@ struct Cancel {
 struct Stop {
   static constexpr Tag tag = Tag::stop;
   std::int32_t exit_code = 0;
+  bool stay = false;  ///< after Bye, wait for Release
   bool operator==(const Stop&) const = default;
 };
 
@@ -148,6 +155,19 @@ struct Stop {
 struct Bye {
   static constexpr Tag tag = Tag::bye;
   bool operator==(const Bye&) const = default;
+};
+
+/// End this process of the receiver's own node, if it is still the one that is meant.
+struct Kill {
+  static constexpr Tag tag = Tag::kill;
+  Process process;
+  bool operator==(const Kill&) const = default;
+};
+
+/// Leave now.
+struct Release {
+  static constexpr Tag tag = Tag::release;
+  bool operator==(const Release&) const = default;
 };
 
 Bytes encode(const Hello& message);
@@ -163,6 +183,8 @@ Bytes encode(const Fault& message);
 Bytes encode(const Cancel& message);
 Bytes encode(const Stop& message);
 Bytes encode(const Bye& message);
+Bytes encode(const Kill& message);
+Bytes encode(const Release& message);
 
 /// Throws InternalError if the bytes are not exactly one message of this kind.
 template <class Message>

@@ -1,8 +1,18 @@
 #include "transport/mpi.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
-#include <string>
+#include <numeric>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+#if defined(OPEN_MPI) && __has_include(<mpi-ext.h>)
+#include <mpi-ext.h>
+#endif
+
+#include "core/error.h"
 
 namespace seldon::transport {
 namespace {
@@ -12,8 +22,55 @@ namespace {
 constexpr int announced = 1000;
 constexpr int chunk = 2000;
 
-void check(int code, const char* what) {
-  if (code == MPI_SUCCESS) return;
+// What MPI offers for the death of a rank, and nothing where it has no such thing.
+#ifdef OMPI_HAVE_MPI_EXT_FTMPI
+bool survives_deaths() {
+  int* on = nullptr;
+  int found = 0;
+  MPI_Comm_get_attr(MPI_COMM_WORLD, MPIX_FT, static_cast<void*>(&on), &found);
+  return found != 0 && *on != 0;
+}
+
+bool speaks_of_a_death(int code) {
+  int kind = MPI_SUCCESS;
+  MPI_Error_class(code, &kind);
+  return kind == MPIX_ERR_PROC_FAILED || kind == MPIX_ERR_PROC_FAILED_PENDING;
+}
+
+/// The ranks that have died so far. From here on MPI no longer refuses to look at the messages of all because
+/// of them.
+std::vector<Peer> acknowledge_deaths() {
+  MPI_Group dead = MPI_GROUP_NULL, world = MPI_GROUP_NULL;
+  int count = 0;
+  MPIX_Comm_failure_ack(MPI_COMM_WORLD);
+  MPIX_Comm_failure_get_acked(MPI_COMM_WORLD, &dead);
+  MPI_Comm_group(MPI_COMM_WORLD, &world);
+  MPI_Group_size(dead, &count);
+  std::vector<int> within(static_cast<std::size_t>(count));
+  std::iota(within.begin(), within.end(), 0);
+  std::vector<Peer> ranks(within.size());
+  MPI_Group_translate_ranks(dead, count, within.data(), world, ranks.data());
+  MPI_Group_free(&dead);
+  MPI_Group_free(&world);
+  return ranks;
+}
+#else
+bool survives_deaths() {
+  return false;
+}
+bool speaks_of_a_death(int) {
+  return false;
+}
+std::vector<Peer> acknowledge_deaths() {
+  return {};
+}
+#endif
+
+/// False if it failed because a peer is dead; throws if it failed for any other reason. (A revoked
+/// communicator is such a reason: nobody here revokes one, and nothing could be sent any more.)
+bool done_unless_dead(int code, const char* what) {
+  if (code == MPI_SUCCESS) return true;
+  if (speaks_of_a_death(code)) return false;
   char text[MPI_MAX_ERROR_STRING] = {};
   int length = 0;
   MPI_Error_string(code, text, &length);
@@ -22,16 +79,54 @@ void check(int code, const char* what) {
                         "; the same command goes on from what is recorded");
 }
 
+/// "Open MPI v5.0.11" -> "Open MPI v5": within one of these the library file may be exchanged.
+std::string family(const std::string& library) {
+  return library.substr(0, library.find('.'));
+}
+
 }  // namespace
 
+// ---- the library and its start --------------------------------------------------------------------------
+
+std::string compiled_library() {
+#ifdef OPEN_MPI
+  const auto number = [](int part) { return std::to_string(part); };
+  return "Open MPI v" + number(OMPI_MAJOR_VERSION) + "." + number(OMPI_MINOR_VERSION) + "." +
+         number(OMPI_RELEASE_VERSION);
+#else
+  return loaded_library();  // the others keep one library file exchangeable for another
+#endif
+}
+
+std::string loaded_library() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text = {};
+  int length = 0;
+  MPI_Get_library_version(text.data(), &length);
+  const std::string all(text.data());
+  return all.substr(0, all.find_first_of(",\n"));
+}
+
+void check_library(const std::string& compiled, const std::string& loaded) {
+  if (family(compiled) == family(loaded)) return;
+  throw InputError(
+      "this program was built with " + compiled + " but has loaded " + loaded +
+      ", usually because it was started by the mpirun of the latter; start it with the mpirun of " +
+      compiled +
+      " (here it was " SELDON_MPIEXEC
+      ") and take other MPIs out of LD_LIBRARY_PATH, or build it with the MPI that you want to use");
+}
+
 MpiSession::MpiSession() {
+  check_library(compiled_library(), loaded_library());
   int provided = MPI_THREAD_SINGLE;
-  check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  done_unless_dead(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);  // of calls that name no communicator
   if (provided < MPI_THREAD_FUNNELED)
     throw InputError("this MPI offers no MPI_THREAD_FUNNELED; use one that was built with thread support");
   MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
   MPI_Comm_size(MPI_COMM_WORLD, &size_);
+  fault_tolerant_ = survives_deaths();
 }
 
 MpiSession::~MpiSession() {
@@ -39,18 +134,30 @@ MpiSession::~MpiSession() {
 }
 
 void MpiSession::abort(int exit_code) const {
+  // MPI_Abort does not always come back, nor end the job, when ranks are allowed to die.
+  std::thread([exit_code] {
+    std::this_thread::sleep_for(std::chrono::seconds(5));
+    _exit(exit_code);
+  }).detach();
   MPI_Abort(MPI_COMM_WORLD, exit_code);
-  std::_Exit(exit_code);
+  _exit(exit_code);
 }
 
+// ---- sending ----------------------------------------------------------------------------------------------
+
 Mpi::Mpi(const MpiSession& session, std::size_t chunk_bytes)
-    : rank_(session.rank()), size_(session.size()), chunk_bytes_(chunk_bytes) {}
+    : rank_(session.rank()),
+      size_(session.size()),
+      chunk_bytes_(chunk_bytes),
+      life_(static_cast<std::size_t>(session.size()), Life::alive) {}
 
 Mpi::~Mpi() {
-  for (auto& request : outgoing_) MPI_Request_free(&request);
+  for (auto& message : outgoing_) MPI_Request_free(&message.request);
+  for (auto& rest : abandoned_) MPI_Request_free(&rest.request);
 }
 
 void Mpi::send(Peer to, int tag, SharedBytes bytes) {
+  if (!alive(to)) return;
   const auto all = bytes.view();
   if (all.size() <= chunk_bytes_) return post_send(to, tag, all, bytes);
   const std::uint64_t length = all.size();
@@ -63,31 +170,32 @@ void Mpi::send(Peer to, int tag, SharedBytes bytes) {
 
 void Mpi::post_send(Peer to, int tag, std::span<const std::byte> bytes, const SharedBytes& owner) {
   MPI_Request request = MPI_REQUEST_NULL;
-  check(MPI_Isend(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, tag, MPI_COMM_WORLD, &request),
-        "MPI_Isend");
+  const int code =
+      MPI_Isend(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, tag, MPI_COMM_WORLD, &request);
+  if (!done_unless_dead(code, "MPI_Isend")) return;
   int done = 0;
-  check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
-  if (done) return;
-  outgoing_.push_back(request);
-  held_.push_back(owner);
+  if (!done_unless_dead(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test") || done) return;
+  outgoing_.push_back({to, request, owner});
 }
 
 void Mpi::finish_sends() {
   for (std::size_t i = outgoing_.size(); i-- > 0;) {
     int done = 0;
-    check(MPI_Test(&outgoing_[i], &done, MPI_STATUS_IGNORE), "MPI_Test");
-    if (!done) continue;
-    outgoing_[i] = outgoing_.back();
-    held_[i] = std::move(held_.back());
+    const int code = MPI_Test(&outgoing_[i].request, &done, MPI_STATUS_IGNORE);
+    if (done_unless_dead(code, "MPI_Test") && !done) continue;
+    std::swap(outgoing_[i], outgoing_.back());
     outgoing_.pop_back();
-    held_.pop_back();
   }
 }
 
+// ---- receiving --------------------------------------------------------------------------------------------
+
 std::optional<Transport::Arrival> Mpi::poll() {
   finish_sends();
+  finish_abandoned();
   auto arrival = take_complete();
   while (!arrival && accept()) arrival = take_complete();
+  if (!arrival) bury();
   return arrival;
 }
 
@@ -97,35 +205,44 @@ bool Mpi::accept() {
   int here = 0;
   MPI_Message piece = MPI_MESSAGE_NULL;
   MPI_Status status;
-  check(MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &here, &piece, &status), "MPI_Improbe");
+  const int code = MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &here, &piece, &status);
+  if (!done_unless_dead(code, "MPI_Improbe")) return notice_deaths();
   if (!here) return false;
   int count = 0;
   MPI_Get_count(&status, MPI_BYTE, &count);
+  const Peer from = status.MPI_SOURCE;
 
-  if (status.MPI_TAG < announced) {
-    incoming_.push_back({status.MPI_SOURCE, status.MPI_TAG, Bytes(static_cast<std::size_t>(count)), 0, {}});
+  if (lost(from)) {  // it was told already that nothing more would come
+    Incoming late{from, status.MPI_TAG, Bytes(static_cast<std::size_t>(count))};
+    post_receive(late, count, piece);
+    abandon(std::move(late));
+  } else if (status.MPI_TAG < announced) {
+    incoming_.push_back({from, status.MPI_TAG, Bytes(static_cast<std::size_t>(count))});
     post_receive(incoming_.back(), count, piece);
   } else if (status.MPI_TAG < chunk) {
     std::uint64_t length = 0;  // eight bytes travel with their envelope: this does not wait
-    check(MPI_Mrecv(&length, sizeof length, MPI_BYTE, &piece, MPI_STATUS_IGNORE), "MPI_Mrecv");
-    incoming_.push_back({status.MPI_SOURCE, status.MPI_TAG - announced, Bytes(length), 0, {}});
+    const int received = MPI_Mrecv(&length, sizeof length, MPI_BYTE, &piece, MPI_STATUS_IGNORE);
+    if (done_unless_dead(received, "MPI_Mrecv"))
+      incoming_.push_back({from, status.MPI_TAG - announced, Bytes(length)});
   } else {
     const auto message = std::ranges::find_if(incoming_, [&](const Incoming& candidate) {
-      return candidate.from == status.MPI_SOURCE && candidate.expected < candidate.bytes.size();
+      return candidate.from == from && candidate.expected < candidate.bytes.size();
     });
     if (message == incoming_.end())
-      throw InternalError("rank " + std::to_string(status.MPI_SOURCE) +
-                          " sent a piece of no announced message");
+      throw InternalError("rank " + std::to_string(from) + " sent a piece of no announced message");
     post_receive(*message, count, piece);
   }
   return true;
 }
 
-void Mpi::post_receive(Incoming& message, int count, MPI_Message piece) {
+void Mpi::post_receive(Incoming& message, int count, MPI_Message& piece) {
   MPI_Request request = MPI_REQUEST_NULL;
-  check(MPI_Imrecv(message.bytes.data() + message.expected, count, MPI_BYTE, &piece, &request), "MPI_Imrecv");
+  const int code = MPI_Imrecv(message.bytes.data() + message.expected, count, MPI_BYTE, &piece, &request);
   message.expected += static_cast<std::size_t>(count);
-  message.requests.push_back(request);
+  if (done_unless_dead(code, "MPI_Imrecv"))
+    message.requests.push_back(request);
+  else
+    message.torn = true;
 }
 
 /// The oldest complete message of which no earlier one of the same peer is incomplete.
@@ -133,12 +250,7 @@ std::optional<Transport::Arrival> Mpi::take_complete() {
   std::vector<Peer> behind;
   for (auto message = incoming_.begin(); message != incoming_.end(); ++message) {
     if (std::ranges::find(behind, message->from) != behind.end()) continue;
-    int done = 0;
-    if (message->expected == message->bytes.size())
-      check(MPI_Testall(static_cast<int>(message->requests.size()), message->requests.data(), &done,
-                        MPI_STATUSES_IGNORE),
-            "MPI_Testall");
-    if (!done) {
+    if (!complete(*message)) {
       behind.push_back(message->from);
       continue;
     }
@@ -147,6 +259,75 @@ std::optional<Transport::Arrival> Mpi::take_complete() {
     return arrival;
   }
   return std::nullopt;
+}
+
+bool Mpi::complete(Incoming& message) {
+  if (message.torn || message.expected < message.bytes.size()) return false;
+  while (!message.requests.empty()) {
+    int done = 0;
+    if (!done_unless_dead(MPI_Test(&message.requests.back(), &done, MPI_STATUS_IGNORE), "MPI_Test")) {
+      message.torn = true;
+      message.requests.pop_back();
+      return false;
+    }
+    if (!done) return false;
+    message.requests.pop_back();
+  }
+  return true;
+}
+
+// ---- deaths -----------------------------------------------------------------------------------------------
+
+/// False if nobody has died since the last time.
+bool Mpi::notice_deaths() {
+  const std::size_t before = dying_.size();
+  for (const Peer peer : acknowledge_deaths()) {
+    if (!alive(peer)) continue;
+    life_[static_cast<std::size_t>(peer)] = Life::dead;
+    dying_.push_back(peer);
+  }
+  return dying_.size() > before;
+}
+
+/// Everything that is here in full has been handed over: what the dead leave besides is dropped, and their
+/// loss is told.
+void Mpi::bury() {
+  if (dying_.empty()) return;
+  const auto of_the_dead = [&](const auto& peer) { return !alive(peer); };
+  for (auto& message : incoming_)
+    if (of_the_dead(message.from)) abandon(std::move(message));
+  std::erase_if(incoming_, [&](const Incoming& message) { return of_the_dead(message.from); });
+  for (auto& message : outgoing_)
+    if (of_the_dead(message.to)) abandon(std::move(message));
+  std::erase_if(outgoing_, [&](const Outgoing& message) { return of_the_dead(message.to); });
+  for (const Peer peer : dying_) {
+    life_[static_cast<std::size_t>(peer)] = Life::lost;
+    losses_.push_back(peer);
+  }
+  dying_.clear();
+}
+
+void Mpi::abandon(Incoming message) {
+  const SharedBytes held(std::move(message.bytes));
+  for (const MPI_Request request : message.requests) abandoned_.push_back({request, held});
+}
+
+void Mpi::abandon(Outgoing message) {
+  abandoned_.push_back({message.request, std::move(message.held)});
+}
+
+void Mpi::finish_abandoned() {
+  std::erase_if(abandoned_, [](Abandoned& rest) {
+    int done = 0;
+    return !done_unless_dead(MPI_Test(&rest.request, &done, MPI_STATUS_IGNORE), "MPI_Test") || done != 0;
+  });
+}
+
+std::optional<Peer> Mpi::poll_loss() {
+  if (losses_.empty()) return std::nullopt;
+  const Peer peer = losses_.front();
+  losses_.pop_front();
+  return peer;
 }
 
 }  // namespace seldon::transport

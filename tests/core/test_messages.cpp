@@ -12,7 +12,7 @@ Message there_and_back(const Message& message) {
 
 TEST(Messages, ComeBackAsTheyWere) {
   const SharedPlace place{1234, 7, 99, std::uint64_t{5} << 32};
-  const Hello hello{"host", "node\n", "0.1.0", "{\"avx\":2}"};
+  const Hello hello{"host", "node\n", "0.1.0", "{\"avx\":2}", {1234, 567}};
   EXPECT_EQ(there_and_back(hello), hello);
   const message::Setup setup{3, "[experiment]\n", place, true};
   EXPECT_EQ(there_and_back(setup), setup);
@@ -31,6 +31,11 @@ TEST(Messages, ComeBackAsTheyWere) {
   EXPECT_EQ(there_and_back(Fault{"why"}), Fault{"why"});
   EXPECT_EQ(there_and_back(Cancel{8}), Cancel{8});
   EXPECT_EQ(there_and_back(Stop{3}), Stop{3});
+  const Stop stay{2, true};
+  EXPECT_EQ(there_and_back(stay), stay);
+  const Kill kill{{std::int64_t{1} << 22, std::uint64_t{1} << 40}};
+  EXPECT_EQ(there_and_back(kill), kill);
+  EXPECT_EQ(there_and_back(Release{}), Release{});
   EXPECT_EQ(there_and_back(Bye{}), Bye{});
 }
 
