@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "core/cell.h"
@@ -36,6 +37,19 @@ class PackRunner {
   /// the caller's to report.
   virtual void run(const Pack& pack, const Slots& slots, Progress& progress,
                    const std::function<void(CellReport)>& report) = 0;
+  /// The pack in words, for log records: one line.
+  virtual std::string describe(const Pack& pack) const {
+    return "model " + std::to_string(pack.model) + " fraction " + std::to_string(pack.fraction) + " " +
+           trials_of(pack);
+  }
+
+ protected:
+  /// "trials 0-24", "trial 7".
+  static std::string trials_of(const Pack& pack) {
+    const auto first = std::to_string(pack.first_trial);
+    return pack.width == 1 ? "trial " + first
+                           : "trials " + first + "-" + std::to_string(pack.first_trial + pack.width - 1);
+  }
 };
 
 }  // namespace seldon

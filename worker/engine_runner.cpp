@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include <nlohmann/json.hpp>
+#include <spdlog/fmt/fmt.h>
 
 #include "core/sha256.h"
 #include "core/wire.h"
@@ -159,6 +160,11 @@ class EngineRunner final : public PackRunner {
     engine::run_trials(model, tasks, fraction, iterations, progress, [&](engine::TrialResult result) {
       report(to_report(pack, result.trial - pack.first_trial, result, fraction, start));
     });
+  }
+
+  std::string describe(const Pack& pack) const override {
+    return fmt::format("{} fraction {} {}", workspace_->model(pack.model).name,
+                       workspace_->description().data_fracs[pack.fraction], trials_of(pack));
   }
 
  private:

@@ -4,7 +4,10 @@
 #include <chrono>
 #include <optional>
 
+#include <spdlog/spdlog.h>
+
 #include "core/backoff.h"
+#include "core/log_context.h"
 #include "worker/node_data.h"
 
 namespace seldon::worker {
@@ -164,6 +167,8 @@ void Worker::run(const message::Assign& assign) {
   std::vector<bool> told(assign.pack.width, false);
   std::string failure;
   bool stopped = false;
+  const LogScope scope(runner_->describe(assign.pack) + " attempt " + std::to_string(assign.attempt));
+  spdlog::debug("begins: {} of {} cells are wanted", assign.slots.wanted.size(), assign.pack.width);
   try {
     runner_->run(assign.pack, assign.slots, pulse,
                  [&](CellReport cell) { report(assign, told, std::move(cell)); });
@@ -181,6 +186,7 @@ void Worker::run(const message::Assign& assign) {
         cell.run.message = failure;
         report(assign, told, std::move(cell));
       }
+  spdlog::debug("{}: {} cells reported", stopped ? "stopped" : "ends", std::ranges::count(told, true));
   tell(message::PackDone{assign.lease, stopped});
 }
 
@@ -190,6 +196,7 @@ void Worker::report(const message::Assign& assign, std::vector<bool>& told, Cell
   if (slot >= told.size() || assign.pack.cell(slot) != cell.key)
     throw InternalError("the engine reported a cell of another pack");
   told[slot] = true;
+  if (cell.state == CellState::failed) spdlog::debug("trial {} failed: {}", cell.key.trial, cell.run.message);
   cell.run.attempt = assign.attempt;
   cell.run.rank = transport_.self();
   cell.run.width = assign.pack.width;
