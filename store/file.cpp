@@ -5,19 +5,22 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
 
 #include <climits>
-#include <spdlog/spdlog.h>
 
 #include "core/error.h"
 
 namespace seldon::store {
 namespace {
+
+std::string quoted(const std::string& path) {
+  std::string text = "'";
+  return text.append(path).append("'");
+}
 
 std::string advice(int error) {
   switch (error) {
@@ -37,26 +40,21 @@ std::string advice(int error) {
 }
 
 std::string describe(const std::string& doing, const std::string& path, int error) {
-  return doing + " '" + path + "' failed: " + std::generic_category().message(error) + "; " + advice(error);
+  std::string text = doing;
+  text.append(" ").append(quoted(path)).append(" failed: ");
+  return text.append(std::generic_category().message(error)).append("; ").append(advice(error));
 }
 
-[[noreturn]] void fail(const std::string& doing, const std::string& path, int error) {
+}  // namespace
+
+void fail(const std::string& doing, const std::string& path, int error) {
   throw IncompleteError(describe(doing, path, error));
 }
 
-/// Nothing is open yet: a name that cannot be, or may not be used, is bad input.
-[[noreturn]] void fail_to_open(const std::string& doing, const std::string& path, int error) {
+void fail_to_open(const std::string& doing, const std::string& path, int error) {
   for (const int wrong_name : {ENAMETOOLONG, ELOOP, EACCES, EPERM, EROFS})
     if (error == wrong_name) throw InputError(describe(doing, path, error));
   fail(doing, path, error);
-}
-
-/// Repeats a call that a signal has interrupted.
-template <class Call>
-auto retried(Call call) {
-  auto result = call();
-  while (result < 0 && errno == EINTR) result = call();
-  return result;
 }
 
 void require_folder(const std::string& path) {
@@ -67,20 +65,18 @@ void require_folder(const std::string& path) {
                      "'; make it first");
 }
 
-}  // namespace
-
 File File::open(const std::string& path, Mode mode) {
   const int flags = O_CLOEXEC | (mode == Mode::read ? O_RDONLY : O_RDWR);
   const int descriptor = retried([&] { return ::open(path.c_str(), flags); });
   if (descriptor < 0) {
     if (errno == ENOENT || errno == ENOTDIR) throw InputError("there is no store '" + path + "'");
-    if (errno == EISDIR) throw InputError("'" + path + "' is a folder, not a store");
+    if (errno == EISDIR) throw InputError(quoted(path) + " is a folder, not a store");
     fail_to_open("opening", path, errno);
   }
   File file(path, descriptor);
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) fail("looking at", path, errno);
-  if (!S_ISREG(status.st_mode)) throw InputError("'" + path + "' is not a store: it is no ordinary file");
+  if (!S_ISREG(status.st_mode)) throw InputError(quoted(path) + " is not a store: it is no ordinary file");
   return file;
 }
 
@@ -146,9 +142,15 @@ void File::sync() const {
   if (retried([&] { return ::fsync(descriptor_); }) != 0) fail("syncing", path_, errno);
 }
 
+void File::copy_permissions(const File& other) {
+  struct stat status {};
+  if (::fstat(other.descriptor_, &status) != 0) fail("looking at", other.path_, errno);
+  if (::fchmod(descriptor_, status.st_mode & 0777) != 0) fail("setting the permissions of", path_, errno);
+}
+
 void sync_folder(const std::string& path) {
-  auto folder = std::filesystem::path(path).parent_path().string();
-  if (folder.empty()) folder = ".";
+  const auto parent = std::filesystem::path(path).parent_path();
+  const std::string folder = parent.empty() ? std::string(1, '.') : parent.string();
   const int descriptor = retried([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   if (descriptor < 0) fail("opening", folder, errno);
   const int result = retried([&] { return ::fsync(descriptor); });
@@ -166,55 +168,18 @@ void rename_new(const std::string& from, const std::string& to) {
     if (result == 0) result = ::unlink(from.c_str());
   }
   if (result == 0) return;
-  if (errno == EEXIST) throw InputError("'" + to + "' exists already; choose another name for the store");
+  if (errno == EEXIST) throw InputError(quoted(to) + " exists already; choose another name for the store");
   fail("naming", to, errno);
+}
+
+void rename_over(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) fail("naming", to, errno);
 }
 
 std::string host_name() {
   std::array<char, HOST_NAME_MAX + 1> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown-host";
   return name.data();
-}
-
-LockFile::LockFile(const std::string& path) : path_(path + ".lock") {
-  require_folder(path);
-  while (true) {
-    descriptor_ = retried([&] { return ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666); });
-    if (descriptor_ < 0) fail_to_open("making", path_, errno);
-    if (retried([&] { return ::flock(descriptor_, LOCK_EX | LOCK_NB); }) != 0) {
-      const int error = errno;
-      std::array<char, 256> holder{};
-      const auto length = ::pread(descriptor_, holder.data(), holder.size(), 0);
-      ::close(std::exchange(descriptor_, -1));
-      if (error == EWOULDBLOCK)
-        throw IncompleteError("the store '" + path + "' is being written by " +
-                              (length > 0 ? std::string(holder.data(), static_cast<std::size_t>(length))
-                                          : std::string("another process")) +
-                              "; wait until it ends, or stop it");
-      if (error != ENOLCK && error != ENOSYS && error != EOPNOTSUPP) fail("locking", path_, error);
-      spdlog::warn("the file system of '{}' has no locks: make sure that no other run writes this store",
-                   path);
-      return;
-    }
-    // Whoever held the lock before may have removed the name since we opened it; then this lock keeps nobody
-    // out.
-    struct stat ours {
-    }, named{};
-    if (::fstat(descriptor_, &ours) == 0 && ::stat(path_.c_str(), &named) == 0 &&
-        ours.st_ino == named.st_ino && ours.st_dev == named.st_dev)
-      break;
-    ::close(std::exchange(descriptor_, -1));
-  }
-  const std::string holder = host_name() + ", process " + std::to_string(::getpid());
-  if (::ftruncate(descriptor_, 0) != 0 ||
-      ::pwrite(descriptor_, holder.data(), holder.size(), 0) != static_cast<ssize_t>(holder.size()))
-    spdlog::debug("the holder's name could not be written to '{}'", path_);
-}
-
-LockFile::~LockFile() {
-  if (descriptor_ < 0) return;
-  ::unlink(path_.c_str());
-  ::close(descriptor_);
 }
 
 }  // namespace seldon::store

@@ -1,7 +1,7 @@
 #pragma once
-// POSIX files, every return code checked: the store's raw data, and the lock that keeps a second writer out.
-// Internal to the store room.
+// POSIX files, every return code checked. Internal to the store room.
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -30,6 +30,8 @@ class File {
   /// Takes the space of the whole file from the disk.
   void allocate();
   void sync() const;
+  /// Lets those read and write it who may do so with `other`.
+  void copy_permissions(const File& other);
 
  private:
   File(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
@@ -40,22 +42,27 @@ class File {
 /// Syncs the folder of `path`, so that a new name in it survives a loss of power.
 void sync_folder(const std::string& path);
 
+/// Throws what a failed call with this errno means: IncompleteError.
+[[noreturn]] void fail(const std::string& doing, const std::string& path, int error);
+/// The same while nothing is open yet: a name that cannot be, or may not be used, is an InputError.
+[[noreturn]] void fail_to_open(const std::string& doing, const std::string& path, int error);
+
+/// InputError where the folder of `path` does not exist.
+void require_folder(const std::string& path);
+
+/// Repeats a call that a signal has interrupted.
+template <class Call>
+auto retried(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
 /// Gives `from` the name `to`, never replacing anything; InputError where `to` exists.
 void rename_new(const std::string& from, const std::string& to);
 
-/// Holds PATH.lock until it is destroyed, or the process dies in whatever way. IncompleteError, naming the
-/// holder, where another process has it. On a file system without locks it warns and holds nothing.
-class LockFile {
- public:
-  explicit LockFile(const std::string& path);
-  LockFile(const LockFile&) = delete;
-  LockFile& operator=(const LockFile&) = delete;
-  ~LockFile();
-
- private:
-  std::string path_;
-  int descriptor_ = -1;
-};
+/// Gives `from` the name `to`, in place of what had it.
+void rename_over(const std::string& from, const std::string& to);
 
 /// This machine's name, for messages and for names of temporary files.
 std::string host_name();

@@ -48,16 +48,22 @@ struct Header {
   bool operator==(const Header&) const = default;
 };
 
+/// How to come by a store that another process may be writing.
+struct LockOptions {
+  bool take_over = false;     ///< from whoever holds it, dead or alive
+  double stale_seconds = 60;  ///< a holder without a heartbeat for longer counts as dead
+};
+
 /// The only writer of a store. Every method throws IncompleteError where the disk or file system fails, and
 /// after the first failure refuses to write again.
 class Writer {
  public:
   /// Makes the file under a temporary name, allocates every byte, syncs it and renames it into place.
-  /// InputError if something of that name exists.
-  static Writer create(const std::string& path, const Header& header);
-  /// Opens an existing store to go on with it; changes nothing yet. IncompleteError where another process
+  /// InputError if something of that name exists, or another process is making it.
+  static Writer create(const std::string& path, const Header& header, const LockOptions& lock = {});
+  /// Opens an existing store to go on with it; changes nothing yet. InputError where another process
   /// writes it.
-  static Writer open(const std::string& path);
+  static Writer open(const std::string& path, const LockOptions& lock = {});
   Writer(Writer&&) noexcept;
   Writer& operator=(Writer&&) noexcept;
   ~Writer();
@@ -72,6 +78,12 @@ class Writer {
   /// FAILED cells become PENDING, with no failures behind them. Returns how many there were.
   std::uint64_t retry_failed();
 
+  /// Makes room for more trials, data fractions or models: the store is written anew beside the old file,
+  /// with all that it holds, and renamed over it. Its packs stay, and only what they do not cover is cut as
+  /// in `wanted`; numerics stay too. Does nothing where nothing is added. InputError where `wanted` lacks or
+  /// changes something that is there (what the identity says besides is for the caller to compare).
+  void extend(const Header& wanted);
+
   /// A state alone (LEASED with its attempt before a pack is handed out), in the kernel on return; the cells'
   /// rows of `runs` are emptied but for the attempt, the suspicion and the failures. InternalError for a
   /// final state, or for a cell that is DONE.
@@ -82,8 +94,11 @@ class Writer {
   /// InternalError, before anything is written: a second, different record of a DONE cell (an equal one, or a
   /// failure, is ignored), or a record whose checksum does not fit its cell.
   void write(const CellReport& report);
-  /// fsync. May run in another thread, beside all other methods.
+  /// fsync. May run in another thread, beside all other methods but extend().
   void sync();
+  /// Renews the lock's heartbeat, which a thread does as well, every 5 seconds: this is to hear early,
+  /// as an IncompleteError, that another process has taken over. May run in any thread.
+  void beat();
 
  private:
   struct Impl;

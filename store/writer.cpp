@@ -2,14 +2,17 @@
 #include <atomic>
 #include <filesystem>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 
 #include <spdlog/spdlog.h>
 
 #include "core/error.h"
+#include "core/fault_point.h"
+#include "store/creation.h"
+#include "store/extend.h"
 #include "store/file.h"
 #include "store/hdf5.h"
+#include "store/lock.h"
 #include "store/run_row.h"
 #include "store/schema.h"
 #include "store/store.h"
@@ -22,81 +25,59 @@ std::span<const std::byte> bytes_of(const T& value) {
   return std::as_bytes(std::span(&value, 1));
 }
 
-/// Fills a dataset with copies of one row.
-void fill(File& file, const Place& place, std::uint64_t rows, std::span<const std::byte> row) {
-  constexpr std::size_t block_bytes = 1 << 20;
-  const std::uint64_t rows_per_block = std::clamp<std::uint64_t>(block_bytes / row.size(), 1, rows);
-  std::vector<std::byte> block;
-  for (std::uint64_t i = 0; i < rows_per_block; ++i) block.insert(block.end(), row.begin(), row.end());
-  for (std::uint64_t first = 0; first < rows; first += rows_per_block) {
-    const auto count = std::min(rows_per_block, rows - first);
-    file.write(place.offset + first * row.size(), std::span(block).first(count * row.size()));
-  }
-}
-
-/// What stands in a cell that has no record: NaN, so that no mean is quietly taken over it, and state
-/// PENDING.
-void fill_all(File& file, const Schema& schema) {
-  for (std::size_t model = 0; model < schema.places.size(); ++model) {
-    const ModelPlaces& places = schema.places[model];
-    const std::uint64_t rows = schema.cells_per_model();
-    const CellRecord empty(schema.layouts[model]);
-    std::span<const std::byte> rest = empty.bytes();
-    const auto fill_next = [&](const Place& place) {
-      fill(file, place, rows, rest.first(place.row_bytes));
-      rest = rest.subspan(place.row_bytes);
-    };
-    fill_next(places.cells);
-    for (const Place& place : places.arrays) fill_next(place);
-    fill(file, places.state, rows, bytes_of(CellState::pending));
-    fill(file, places.runs, rows, bytes_of(RunRow{}));
-  }
-}
-
-/// Removes a file at the end, unless that has been renamed.
-struct Temporary {
-  std::string path;
-  ~Temporary() { ::unlink(path.c_str()); }
-};
-
-/// A name that no other process uses.
-std::string unused_name(const std::string& path) {
-  std::string name = path + ".tmp-" + host_name() + "-" + std::to_string(::getpid());
-  ::unlink(name.c_str());  // what a killed process of the same number has left
-  return name;
-}
-
 /// Makes the whole file under a name of its own, then gives it `path`: the store exists whole or not at all.
-void create_file(const std::string& path, const Header& header) {
-  const std::string name = unused_name(path);
-  File file = File::create(name);
-  const Temporary temporary{name};
-  try {
-    write_schema(name, header);
-  } catch (const Hdf5Error& error) {
-    throw IncompleteError("making the store '" + path + "' failed: " + error.what() +
-                          "; look whether the disk is full, and run the same command again");
-  }
-  file.allocate();
-  fill_all(file, read_schema(name));
+void create_file(const std::string& path, const Header& header, Lock& lock) {
+  const Temporary temporary(path);
+  File file = File::create(temporary.path());
+  lay_out(file, header);
   file.sync();
-  rename_new(name, path);
+  lock.require();
+  rename_new(temporary.path(), path);
   sync_folder(path);
+}
+
+std::unique_ptr<Lock> lock_store(const std::string& path, const LockOptions& options) {
+  auto lock = std::make_unique<Lock>(path, options);
+  remove_leftovers(path);
+  return lock;
 }
 
 std::string canonical(const std::string& path) {
   std::error_code error;
-  const auto resolved = std::filesystem::weakly_canonical(path, error);
+  const auto resolved = std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error);
   return error ? path : resolved.string();
 }
 
 }  // namespace
 
 struct Writer::Impl {
-  Impl(std::unique_ptr<LockFile> held, const std::string& path)
+  Impl(std::unique_ptr<Lock> held, const std::string& path)
       : lock(std::move(held)), schema(read_schema(path)), file(File::open(path, File::Mode::read_write)) {
-    for (std::uint32_t model = 0; model < schema.layouts.size(); ++model)
+    load();
+  }
+
+  /// What is kept in memory of the file.
+  void load() {
+    states.clear();
+    failures.clear();
+    for (std::uint32_t model = 0; model < schema.layouts.size(); ++model) {
       states.push_back(read_states(file, schema, model));
+      failures.push_back(read_failures(model));
+    }
+  }
+
+  std::vector<std::uint32_t> read_failures(std::uint32_t model) const {
+    constexpr std::size_t rows_per_block = 4096;
+    const std::size_t rows = schema.cells_per_model();
+    std::vector<RunRow> block(std::min(rows_per_block, rows));
+    std::vector<std::uint32_t> counts;
+    counts.reserve(rows);
+    for (std::size_t first = 0; first < rows; first += block.size()) {
+      const auto part = std::span(block).first(std::min(block.size(), rows - first));
+      file.read(schema.places[model].runs.offset + first * sizeof(RunRow), std::as_writable_bytes(part));
+      for (const RunRow& row : part) counts.push_back(row.failures);
+    }
+    return counts;
   }
 
   /// Runs something that changes the file; after its failure nothing more is written.
@@ -106,6 +87,7 @@ struct Writer::Impl {
       throw IncompleteError("the store '" + file.path() +
                             "' takes no more records after a failed write; mend the "
                             "file system and run the same command again");
+    lock->require();
     try {
       run();
     } catch (const IncompleteError&) {
@@ -129,7 +111,10 @@ struct Writer::Impl {
     return row;
   }
 
-  void put_run(CellKey key, const RunRow& row) { file.write(run_offset(key), bytes_of(row)); }
+  void put_run(CellKey key, const RunRow& row) {
+    file.write(run_offset(key), bytes_of(row));
+    failures[key.model][schema.row(key)] = row.failures;
+  }
 
   void put_state(CellKey key, CellState value) {
     file.write(schema.places[key.model].state.offset + schema.row(key), bytes_of(value));
@@ -147,6 +132,43 @@ struct Writer::Impl {
     for (const Place& place : places.arrays) put_next(place);
   }
 
+  /// The same state for cells that lie side by side.
+  void put_states(std::span<const CellKey> keys, CellState value) {
+    const CellKey first = keys.front();
+    const auto in_memory = std::span(states[first.model]).subspan(schema.row(first), keys.size());
+    const std::vector<CellState> in_file(keys.size(), value);
+    file.write(schema.places[first.model].state.offset + schema.row(first),
+               std::as_bytes(std::span(in_file)));
+    std::ranges::fill(in_memory, value);
+  }
+
+  /// The same row, but for the failures, for cells that lie side by side.
+  void put_runs(std::span<const CellKey> keys, RunRow row) {
+    constexpr std::size_t rows_per_block = 1024;
+    std::vector<RunRow> block(std::min(keys.size(), rows_per_block), row);
+    while (!keys.empty()) {
+      const auto part = keys.first(std::min(keys.size(), block.size()));
+      const std::uint64_t first = schema.row(part.front());
+      for (std::size_t i = 0; i < part.size(); ++i)
+        block[i].failures = failures[part.front().model][first + i];
+      file.write(run_offset(part.front()), std::as_bytes(std::span(block).first(part.size())));
+      keys = keys.subspan(part.size());
+    }
+  }
+
+  /// Calls visit(neighbours) for each stretch of cells that lie side by side.
+  template <class Visit>
+  void for_stretches(std::span<const CellKey> keys, Visit visit) const {
+    while (!keys.empty()) {
+      std::size_t count = 1;
+      while (count < keys.size() && keys[count].model == keys[0].model &&
+             schema.row(keys[count]) == schema.row(keys[0]) + count)
+        ++count;
+      visit(keys.first(count));
+      keys = keys.subspan(count);
+    }
+  }
+
   std::vector<CellKey> cells_in(CellState wanted) const {
     std::vector<CellKey> cells;
     for (std::uint32_t model = 0; model < states.size(); ++model)
@@ -157,11 +179,12 @@ struct Writer::Impl {
     return cells;
   }
 
-  std::unique_ptr<LockFile> lock;
+  std::unique_ptr<Lock> lock;
   Schema schema;
   File file;
-  std::vector<std::vector<CellState>> states;  ///< [model][row], as in the file
-  std::atomic<bool> failed = false;            ///< sync() may run in another thread
+  std::vector<std::vector<CellState>> states;        ///< [model][row], as in the file
+  std::vector<std::vector<std::uint32_t>> failures;  ///< [model][row], as in the rows of `runs`
+  std::atomic<bool> failed = false;                  ///< sync() may run in another thread
 };
 
 Writer::Writer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -169,19 +192,19 @@ Writer::Writer(Writer&&) noexcept = default;
 Writer& Writer::operator=(Writer&&) noexcept = default;
 Writer::~Writer() = default;
 
-Writer Writer::create(const std::string& path, const Header& header) {
+Writer Writer::create(const std::string& path, const Header& header, const LockOptions& options) {
   const std::string whole_path = canonical(path);
-  auto lock = std::make_unique<LockFile>(whole_path);
+  auto lock = lock_store(whole_path, options);
   if (name_taken(whole_path))
     throw InputError("'" + path + "' exists already; choose another name for the store");
-  create_file(whole_path, header);
+  create_file(whole_path, header, *lock);
   return Writer(std::make_unique<Impl>(std::move(lock), whole_path));
 }
 
-Writer Writer::open(const std::string& path) {
+Writer Writer::open(const std::string& path, const LockOptions& options) {
   File::open(path, File::Mode::read);  // before a lock file is made beside what does not exist
   const std::string whole_path = canonical(path);
-  return Writer(std::make_unique<Impl>(std::make_unique<LockFile>(whole_path), whole_path));
+  return Writer(std::make_unique<Impl>(lock_store(whole_path, options), whole_path));
 }
 
 const Header& Writer::header() const {
@@ -222,6 +245,29 @@ std::uint64_t Writer::retry_failed() {
   return cells.size();
 }
 
+void Writer::extend(const Header& wanted) {
+  Impl& held = *impl_;
+  const Header header = extended(held.schema.header, wanted);
+  if (!is_larger(header, held.schema.header)) return;
+  held.change([&] {
+    const std::string path = held.file.path();
+    const Temporary temporary(path);
+    File file = File::create(temporary.path());
+    const Schema schema = lay_out(file, header);
+    copy_cells(held.file, held.schema, file, schema);
+    file.copy_permissions(held.file);
+    file.sync();
+    held.lock->require();
+    pass("store.extend-before-rename");
+    rename_over(temporary.path(), path);
+    pass("store.extend-after-rename");
+    sync_folder(path);
+    held.schema = read_schema(path);
+    held.file = File::open(path, File::Mode::read_write);
+    held.load();
+  });
+}
+
 void Writer::set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt,
                         const Suspicion& suspicion) {
   if (is_final(state)) throw InternalError("the states DONE and FAILED come with a report only");
@@ -232,15 +278,14 @@ void Writer::set_states(std::span<const CellKey> keys, CellState state, std::uin
   run.attempt = attempt;
   run.width = 0;
   run.suspicion = suspicion;
-  RunRow row = to_row(run);
+  const RunRow row = to_row(run);
   impl_->change([&] {
-    // The state first: a FAILED cell never stands there without its message.
-    for (const CellKey key : keys) {
-      impl_->put_state(key, state);
-      row.failures = impl_->get_run(key).failures;
-      impl_->put_run(key, row);
-    }
+    // All states first: they are what counts if the time is short, and a FAILED cell never stands there
+    // without its message.
+    impl_->for_stretches(keys, [&](auto stretch) { impl_->put_states(stretch, state); });
+    impl_->for_stretches(keys, [&](auto stretch) { impl_->put_runs(stretch, row); });
   });
+  if (state == CellState::leased) pass("store.lease");
 }
 
 void Writer::write(const CellReport& report) {
@@ -261,14 +306,24 @@ void Writer::write(const CellReport& report) {
   // Each write is in the kernel when it returns, so a kill finds them done in this order (docs/store.md).
   impl_->change([&] {
     if (is_final(before)) impl_->put_state(key, CellState::leased);
+    pass("store.record");
     if (done) impl_->put_record(key, report.record);
     impl_->put_run(key, to_row(report.run));
+    pass("store.between-record-and-state");
     impl_->put_state(key, report.state);
   });
 }
 
 void Writer::sync() {
-  impl_->change([&] { impl_->file.sync(); });
+  pass("store.before-sync");
+  impl_->change([&] {
+    pass("store.during-sync");
+    impl_->file.sync();
+  });
+}
+
+void Writer::beat() {
+  impl_->lock->beat();
 }
 
 bool name_taken(const std::string& path) {
@@ -286,10 +341,10 @@ std::uint64_t size_on_disk(const Header& header) {
   const auto folder = std::filesystem::temp_directory_path(none);
   if (none)
     throw InputError("there is no folder for temporary files (" + none.message() + "); set TMPDIR to one");
-  const Temporary temporary{unused_name((folder / "seldon-size").string())};
-  const File file = File::create(temporary.path);  // sparse: nothing but the header is written
+  const Temporary temporary((folder / "seldon-size").string());
+  const File file = File::create(temporary.path());  // sparse: nothing but the header is written
   try {
-    write_schema(temporary.path, header);
+    write_schema(temporary.path(), header);
   } catch (const Hdf5Error& error) {
     throw IncompleteError("the store cannot be laid out in '" + folder.string() + "': " + error.what());
   }

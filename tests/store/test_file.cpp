@@ -1,7 +1,5 @@
-#include <csignal>
 #include <fstream>
-#include <sys/resource.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
@@ -69,39 +67,6 @@ TEST(RenameNew, NeverReplaces) {
   EXPECT_FALSE(std::filesystem::exists(folder.file("a")));
   EXPECT_TRUE(std::filesystem::exists(folder.file("c")));
   EXPECT_THROW(rename_new(folder.file("a"), folder.file("d")), IncompleteError);
-}
-
-TEST(LockFile, KeepsASecondOutAndNamesTheHolder) {
-  const example::Folder folder;
-  {
-    const LockFile first(folder.file());
-    EXPECT_THAT(
-        [&] { LockFile second(folder.file()); },
-        ThrowsMessage<IncompleteError>(HasSubstr(host_name() + ", process " + std::to_string(::getpid()))));
-  }
-  EXPECT_FALSE(std::filesystem::exists(folder.file() + ".lock"));
-  const LockFile third(folder.file());
-  EXPECT_TRUE(std::filesystem::exists(folder.file() + ".lock"));
-}
-
-TEST(LockFile, DiesWithItsHolder) {
-  const example::Folder folder;
-  int ready[2];
-  ASSERT_EQ(::pipe(ready), 0);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const LockFile lock(folder.file());
-    if (::write(ready[1], "x", 1) != 1) ::_exit(1);
-    ::pause();
-  }
-  char byte;
-  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
-  EXPECT_THROW(LockFile{folder.file()}, IncompleteError);
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
-  EXPECT_NO_THROW(LockFile{folder.file()});
-  ::close(ready[0]);
-  ::close(ready[1]);
 }
 
 }  // namespace

@@ -208,9 +208,9 @@ TEST(Writer, IsTheOnlyOne) {
   {
     Writer first = Writer::create(folder.file(), example::header());
     EXPECT_THAT([&] { Writer::open(folder.file()); },
-                ThrowsMessage<IncompleteError>(HasSubstr("is being written by")));
+                ThrowsMessage<InputError>(HasSubstr("is being written by")));
     std::filesystem::create_symlink(folder.file(), folder.file("link.h5"));
-    EXPECT_THROW(Writer::open(folder.file("link.h5")), IncompleteError);
+    EXPECT_THROW(Writer::open(folder.file("link.h5")), InputError);
   }
   EXPECT_NO_THROW(Writer::open(folder.file()));
 }

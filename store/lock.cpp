@@ -1,0 +1,426 @@
+#include "store/lock.h"
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <mutex>
+#include <sstream>
+#include <string_view>
+#include <sys/stat.h>
+#include <system_error>
+#include <time.h>
+#include <unistd.h>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "core/error.h"
+#include "store/file.h"
+
+namespace seldon::store {
+namespace {
+
+constexpr double beats_until_stale = 12;  // every 5 of 60 seconds
+constexpr auto pause_between_looks = std::chrono::milliseconds(20);
+
+// ---- small things --------------------------------------------------------------------------------------
+
+double seconds_of(const timespec& time) {
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+/// Goes on while the machine sleeps.
+double seconds_since_boot() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return seconds_of(now);
+}
+
+/// A small file of the kernel's; empty where it cannot be read.
+std::string read_text(const std::string& path) {
+  std::string text(4096, '\0');
+  const int descriptor = retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
+  if (descriptor < 0) return {};
+  const auto count = retried([&] { return ::read(descriptor, text.data(), text.size()); });
+  ::close(descriptor);
+  text.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+  return text;
+}
+
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
+template <class Number>
+Number number_in(std::string_view text) {
+  Number number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+struct ProcessStatus {
+  char state = 0;
+  std::uint64_t started = 0;
+};
+
+std::optional<ProcessStatus> status_of(std::int64_t process) {
+  const std::string text = read_text("/proc/" + std::to_string(process) + "/stat");
+  const auto name_end = text.rfind(')');  // a program may have any name
+  if (name_end == std::string::npos) return std::nullopt;
+  std::istringstream fields(text.substr(name_end + 1));
+  ProcessStatus status;
+  fields >> status.state;
+  constexpr int fields_between = 18;  // proc(5): state is the third field, starttime the 22nd
+  std::string skipped;
+  for (int i = 0; i < fields_between; ++i) fields >> skipped;
+  if (!(fields >> status.started)) return std::nullopt;
+  return status;
+}
+
+std::string new_token() {
+  std::uint64_t number = 0;
+  if (::getentropy(&number, sizeof number) != 0) fail("drawing a name for", "a lock", errno);
+  std::array<char, 17> text{};
+  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(number));
+  return text.data();
+}
+
+std::string process_space() {
+  std::array<char, 64> link{};
+  return ::readlink("/proc/self/ns/pid", link.data(), link.size() - 1) > 0 ? link.data() : "";
+}
+
+// ---- a lock file ---------------------------------------------------------------------------------------
+
+/// A lock file as another process finds it.
+struct Found {
+  Owner owner;
+  double beat = 0;  ///< when it was last touched, by the file system's clock
+};
+
+/// Opening makes NFS ask the server anew. Nothing where there is no such file.
+std::optional<Found> look(const std::string& path) {
+  const int descriptor = retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
+  if (descriptor < 0 && (errno == ENOENT || errno == ESTALE)) return std::nullopt;
+  if (descriptor < 0) fail_to_open("opening", path, errno);
+  std::string text(4096, '\0');
+  struct stat status {};
+  const auto count = retried([&] { return ::pread(descriptor, text.data(), text.size(), 0); });
+  const int error = count < 0 || ::fstat(descriptor, &status) != 0 ? errno : 0;
+  ::close(descriptor);
+  if (error == ESTALE) return std::nullopt;  // removed on another node
+  if (error != 0) fail("reading", path, error);
+  text.resize(static_cast<std::size_t>(count));
+  return Found{owner_from_text(text), seconds_of(status.st_mtim)};
+}
+
+bool is_held_by(const std::string& path, const Owner& owner) {
+  const auto found = look(path);
+  return found && found->owner.token == owner.token;
+}
+
+/// A lock file that has no name yet by which others know it.
+class Ticket {
+ public:
+  Ticket(const std::string& lock_path, const Owner& owner) : name_(lock_path + "-" + owner.token) {
+    descriptor_ = retried([&] { return ::open(name_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666); });
+    if (descriptor_ < 0) fail_to_open("making", name_, errno);
+    const std::string text = to_text(owner);
+    errno = ENOSPC;  // what a short write means
+    if (::write(descriptor_, text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+        ::fsync(descriptor_) != 0) {
+      const int error = errno;
+      discard();
+      fail_to_open("writing", name_, error);
+    }
+  }
+  Ticket(const Ticket&) = delete;
+  Ticket& operator=(const Ticket&) = delete;
+  ~Ticket() { discard(); }
+
+  /// The present by the file system's clock, which the clocks of nodes differ from.
+  double now() const {
+    struct stat status {};
+    if (::futimens(descriptor_, nullptr) != 0 || ::fstat(descriptor_, &status) != 0)
+      fail("touching", name_, errno);
+    return seconds_of(status.st_mtim);
+  }
+
+  /// Gives the file the name `path` as well, unless that is taken. Of several processes one succeeds.
+  bool place(const std::string& path) {
+    if (::link(name_.c_str(), path.c_str()) == 0) return true;
+    if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK)  // it has no hard links
+      if (::renameat2(AT_FDCWD, name_.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return true;
+    const int error = errno;
+    struct stat status {};  // NFS repeats a request whose answer was lost, and then tells of its own success
+    if (::fstat(descriptor_, &status) == 0 && status.st_nlink == 2) return true;
+    if (error == EEXIST) return false;
+    fail_to_open("making", path, error);
+  }
+
+  int take_descriptor() { return std::exchange(descriptor_, -1); }
+
+ private:
+  void discard() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    descriptor_ = -1;
+    ::unlink(name_.c_str());
+  }
+  std::string name_;
+  int descriptor_ = -1;
+};
+
+// ---- whose it is ---------------------------------------------------------------------------------------
+
+/// Looks at the heartbeat of a holder on another node, whose clock may be wrong and, on some file systems,
+/// may be what dates its files: a living one beats within the time of two beats.
+bool beats_while_watched(const std::string& path, const Found& found, double stale_seconds) {
+  const double end = seconds_since_boot() + 2.2 * stale_seconds / beats_until_stale;
+  while (seconds_since_boot() < end) {
+    std::this_thread::sleep_for(pause_between_looks);
+    const auto now = look(path);
+    if (!now || now->owner.token != found.owner.token || now->beat != found.beat) return true;
+  }
+  return false;
+}
+
+/// Why the holder of a lock counts as dead; empty where it does not.
+std::string reason_to_replace(const std::string& path, const Found& found, const Owner& here, double now,
+                              double stale_seconds) {
+  if (has_ended(found.owner, here)) return "that process has ended";
+  if (is_earlier_start(found.owner, here)) return "that was an earlier start of this job";
+  const double age = now - found.beat;
+  if (age <= stale_seconds) return {};
+  if (found.owner.boot != here.boot && beats_while_watched(path, found, stale_seconds)) return {};
+  return "its last heartbeat is " + std::to_string(static_cast<long long>(age)) + " s old";
+}
+
+/// Makes `path` ours if `found` still holds it. Who wants to replace, or to release, the lock with a token T
+/// must first own `path`-next-T: so nobody replaces a lock that he has not judged.
+bool replace(const std::string& path, const Found& found, Ticket& ticket, const Owner& here,
+             double stale_seconds) {
+  const std::string right = path + "-next-" + found.owner.token;
+  if (!ticket.place(right)) {
+    const auto other = look(right);  // somebody else is at it, unless he died over it
+    if (!other || reason_to_replace(right, *other, here, ticket.now(), stale_seconds).empty() ||
+        !replace(right, *other, ticket, here, stale_seconds))
+      return false;
+  }
+  if (!is_held_by(path, found.owner)) {
+    ::unlink(right.c_str());
+    return false;
+  }
+  rename_over(right, path);
+  return true;
+}
+
+std::string advice(double age) {
+  const auto seconds = std::to_string(static_cast<long long>(age < 0 ? -age : age));
+  std::string text = "its last heartbeat ";
+  text +=
+      age < -1 ? "seems to come in " + seconds + " s (the nodes' clocks differ)" : "is " + seconds + " s old";
+  return text + "); wait until it ends, or stop it; if you know that it is dead, use --take-over";
+}
+
+}  // namespace
+
+// ---- owners --------------------------------------------------------------------------------------------
+
+Owner this_process() {
+  Owner owner;
+  owner.token = new_token();
+  owner.host = host_name();
+  owner.process = ::getpid();
+  if (const auto status = status_of(owner.process)) owner.started = status->started;
+  owner.boot = first_line(read_text("/proc/sys/kernel/random/boot_id"));
+  owner.process_space = process_space();
+  if (const char* job = std::getenv("SLURM_JOB_ID")) owner.job = first_line(job);
+  if (const char* restarts = std::getenv("SLURM_RESTART_COUNT"))
+    owner.restarts = number_in<std::uint32_t>(restarts);
+  return owner;
+}
+
+std::string describe(const Owner& owner) {
+  if (owner.host.empty()) return "an unknown process";
+  std::string text = owner.host + ", process " + std::to_string(owner.process);
+  if (!owner.job.empty()) text += ", Slurm job " + owner.job + ", restart " + std::to_string(owner.restarts);
+  return text;
+}
+
+std::string to_text(const Owner& owner) {
+  std::ostringstream text;
+  text << "token " << owner.token << "\nhost " << owner.host << "\nprocess " << owner.process << "\nstarted "
+       << owner.started << "\nboot " << owner.boot << "\nprocess_space " << owner.process_space << "\njob "
+       << owner.job << "\nrestarts " << owner.restarts << "\n";
+  return text.str();
+}
+
+Owner owner_from_text(const std::string& text) {
+  Owner owner;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const auto space = line.find(' ');
+    if (space == std::string::npos) continue;
+    const std::string key = line.substr(0, space), value = line.substr(space + 1);
+    if (key == "token" && value.find_first_not_of("0123456789abcdef") == std::string::npos)
+      owner.token = value;
+    else if (key == "host")
+      owner.host = value;
+    else if (key == "process")
+      owner.process = number_in<std::int64_t>(value);
+    else if (key == "started")
+      owner.started = number_in<std::uint64_t>(value);
+    else if (key == "boot")
+      owner.boot = value;
+    else if (key == "process_space")
+      owner.process_space = value;
+    else if (key == "job")
+      owner.job = value;
+    else if (key == "restarts")
+      owner.restarts = number_in<std::uint32_t>(value);
+  }
+  return owner;
+}
+
+bool has_ended(const Owner& owner, const Owner& here) {
+  const bool comparable = !owner.boot.empty() && owner.boot == here.boot && owner.host == here.host &&
+                          !owner.process_space.empty() && owner.process_space == here.process_space;
+  if (!comparable || owner.process <= 0) return false;
+  if (::kill(static_cast<pid_t>(owner.process), 0) != 0 && errno == ESRCH) return true;
+  const auto status = status_of(owner.process);
+  if (!status) return false;  // other users' processes may be hidden
+  return status->started != owner.started || status->state == 'Z' || status->state == 'X';
+}
+
+bool is_earlier_start(const Owner& owner, const Owner& here) {
+  return !owner.job.empty() && owner.job == here.job && owner.restarts < here.restarts;
+}
+
+// ---- the lock ------------------------------------------------------------------------------------------
+
+Lock::Lock(const std::string& path, const LockOptions& options)
+    : path_(path + ".lock"), owner_(this_process()), stale_seconds_(options.stale_seconds) {
+  require_folder(path);
+  std::optional<std::string> forced;  // the one holder that --take-over means, if two processes say it
+  const double deadline = seconds_since_boot() + 10;
+  while (true) {
+    Ticket ticket(path_, owner_);
+    const auto found = ticket.place(path_) ? std::nullopt : look(path_);
+    bool ours = !found && is_held_by(path_, owner_);
+    if (found) {
+      const double now = ticket.now();
+      if (options.take_over && !forced) forced = found->owner.token;
+      std::string reason = reason_to_replace(path_, *found, owner_, now, stale_seconds_);
+      if (reason.empty() && forced == found->owner.token) reason = "--take-over";
+      if (reason.empty() || seconds_since_boot() > deadline)
+        throw InputError("the store '" + path + "' is being written by " + describe(found->owner) + " (" +
+                         advice(now - found->beat));
+      ours = replace(path_, *found, ticket, owner_, stale_seconds_);
+      if (ours) spdlog::warn("took '{}' over from {}: {}", path, describe(found->owner), reason);
+    }
+    if (ours) {
+      descriptor_ = ticket.take_descriptor();
+      break;
+    }
+    std::this_thread::sleep_for(pause_between_looks);
+  }
+  sweep();
+  last_beat_ = seconds_since_boot();
+  // Signals are for the threads that were there before.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  beating_ = std::jthread([this](const std::stop_token& stop) { keep_beating(stop); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+/// Killed processes leave tickets behind. Names with our own token are others' rights to replace us.
+void Lock::sweep() const {
+  const std::filesystem::path whole(path_);
+  const std::string prefix = whole.filename().string() + "-";
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(
+           whole.has_parent_path() ? whole.parent_path() : std::filesystem::path("."), error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix) || name.ends_with(owner_.token)) continue;
+    const auto found = look(entry.path().string());
+    if (found && has_ended(found->owner, owner_)) ::unlink(entry.path().c_str());
+  }
+}
+
+Lock::~Lock() {
+  beating_.request_stop();
+  beating_.join();
+  ::close(descriptor_);
+  if (lost_) return;
+  try {
+    Owner releaser = owner_;
+    releaser.token = new_token();
+    Ticket ticket(path_, releaser);
+    const std::string right = path_ + "-next-" + owner_.token;
+    if (!ticket.place(right)) return;  // it is being taken from us
+    if (is_held_by(path_, owner_)) ::unlink(path_.c_str());
+    ::unlink(right.c_str());
+  } catch (const Error& error) {
+    spdlog::debug("'{}' stays, and tells that this process has ended: {}", path_, error.what());
+  }
+}
+
+bool Lock::is_named() const {
+  struct stat ours {
+  }, named{};
+  if (::fstat(descriptor_, &ours) != 0) fail("looking at", path_, errno);
+  if (::stat(path_.c_str(), &named) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR || errno == ESTALE) return false;
+    fail("looking at", path_, errno);
+  }
+  return ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+void Lock::require() {
+  if (lost_ || !is_named()) refuse_lost();
+  if (seconds_since_boot() - last_beat_ > stale_seconds_ / 3) beat();
+}
+
+void Lock::beat() {
+  if (lost_ || !is_held_by(path_, owner_)) refuse_lost();
+  if (::futimens(descriptor_, nullptr) != 0) fail("touching", path_, errno);
+  last_beat_ = seconds_since_boot();
+}
+
+void Lock::refuse_lost() {
+  lost_ = true;
+  std::optional<Found> found;
+  try {
+    found = look(path_);
+  } catch (const Error&) {  // the file system is gone; the message below says enough
+  }
+  throw IncompleteError("'" + path_ + "' is no longer this run's: " +
+                        (found ? describe(found->owner) + " has taken the store over"
+                               : "the file has vanished, and another run may write the store") +
+                        "; nothing more is written here");
+}
+
+/// A failure is kept for require(), which throws it where it matters.
+void Lock::keep_beating(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock hold(mutex);
+  const std::chrono::duration<double> period(stale_seconds_ / beats_until_stale);
+  while (!never.wait_for(hold, stop, period, [] { return false; }) && !stop.stop_requested() && !lost_) {
+    try {
+      beat();
+    } catch (const Error& error) {
+      spdlog::debug("no heartbeat: {}", error.what());
+    }
+  }
+}
+
+}  // namespace seldon::store
