@@ -236,6 +236,8 @@ void Orchestrator::receive(const Transport::Arrival& arrival) {
     case Tag::assign:
     case Tag::cancel:
     case Tag::stop:
+    case Tag::kill:
+    case Tag::release:
       break;
   }
   throw InternalError("worker " + std::to_string(from) + " sent a message that is not a worker's (tag " +
