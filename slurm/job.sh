@@ -1,0 +1,108 @@
+#!/bin/bash
+# An experiment of Seldon as a chain of Slurm jobs. Written by `seldon submit`, which writes it anew; after a change by
+# hand: sbatch FILE. Each job runs until the experiment is complete or its time is over, then takes its place in the
+# queue again (docs/cluster.md).
+@SBATCH@
+
+@SETTINGS@
+
+say() { echo "$(date '+%F %T') job $SLURM_JOB_ID: $*"; }
+
+# --- Signals. First of all, since USR1 kills a shell that does not expect it. ----------------------------------------
+# Slurm sends USR1 to this shell alone some time before the end (--signal above); `scancel --batch --signal=USR1` does
+# the same. The launcher hands it on to the program, which lets running packs end and hands out nothing more.
+# TERM comes with scancel, a requeue or the time limit; Slurm then ends the launcher itself.
+launcher_pid='' signalled=no drain=no
+on_signal() {
+  signalled=yes drain=yes
+  say "signal $1"
+  [ -z "$launcher_pid" ] || kill -USR1 "$launcher_pid" 2>/dev/null
+}
+trap 'on_signal USR1' USR1
+trap 'on_signal TERM' TERM
+
+# --- Environment -----------------------------------------------------------------------------------------------------
+cd "$folder" || exit 2
+# Modules and variables of this cluster: whatever must be the same here as where the program was built.
+if [ -n "$env_file" ]; then
+  # shellcheck disable=SC1090
+  . "$env_file" || { say "$env_file failed; it is sourced before the program starts. Mend it and submit again"; exit 2; }
+fi
+export OMP_NUM_THREADS=$threads OPENBLAS_NUM_THREADS=$threads
+# The program hands out no pack that cannot end in time. Older Slurm does not set this variable, and one that comes from
+# the job before is wrong: ask.
+end=$(SLURM_TIME_FORMAT=%s squeue --noheader --job "$SLURM_JOB_ID" --format=%e 2>/dev/null)
+[[ $end =~ ^[0-9]+$ ]] && export SLURM_JOB_END_TIME=$end
+
+# --- The chain -------------------------------------------------------------------------------------------------------
+# One line for each job of each chain: chain, job, restart, cells recorded when it began, time. A chain is named by its
+# first job; a requeued job keeps its number, a follow-up job inherits SELDON_CHAIN.
+export SELDON_CHAIN=${SELDON_CHAIN:-$SLURM_JOB_ID}
+chain_file=$store.chain
+
+recorded() {
+  if [ -e "$store" ]; then "$report" status "$store" --count || echo unreadable; else echo 0; fi
+}
+# Whether the last two jobs of this chain began with as many cells as there are now.
+two_jobs_in_vain() {
+  awk -v chain="$SELDON_CHAIN" -v now="$(recorded)" '
+    $1 == chain { before = last; last = $4; jobs++ }
+    END { exit !(jobs >= 2 && last == now && before == now) }' "$chain_file"
+}
+stop_in_vain() {
+  say "stopped: two jobs in a row have recorded no cell ($(recorded) so far). This log, $report status $store and the
+logs of the workers tell why. Once that is mended, a new chain goes on: sbatch $script"
+  exit 3
+}
+
+# Two jobs that died before they could look, on a bad node for example.
+[ ! -e "$chain_file" ] || ! two_jobs_in_vain || stop_in_vain
+echo "$SELDON_CHAIN $SLURM_JOB_ID ${SLURM_RESTART_COUNT:-0} $(recorded) $(date +%FT%T)" >>"$chain_file" ||
+  { say "cannot write $chain_file: is the disk full, or not there on this node?"; exit 3; }
+
+# --- The program -----------------------------------------------------------------------------------------------------
+# As many workers as Slurm has tasks for, such as "8(x39),4", and rank 0, which hands out work and needs no core of its
+# own.
+workers=0
+for part in ${SLURM_TASKS_PER_NODE//,/ }; do
+  tasks=${part%%\(*} nodes=1
+  [[ $part != *x* ]] || { nodes=${part##*x}; nodes=${nodes%\)}; }
+  workers=$((workers + tasks * nodes))
+done
+ranks=$((workers + 1))
+
+@LAUNCHER@
+
+status=3  # if there is nothing to wait for
+if [ $drain = no ]; then
+  say "$workers workers and rank 0 on $SLURM_JOB_NUM_NODES nodes, ${SLURM_RESTART_COUNT:-0} restarts"
+  "${launcher[@]}" "$seldon" run "${run_arguments[@]}" &
+  launcher_pid=$!
+  signalled=yes
+  while [ $signalled = yes ]; do  # a signal also ends `wait`
+    signalled=no
+    wait "$launcher_pid"
+    status=$?
+  done
+fi
+
+# --- What next -------------------------------------------------------------------------------------------------------
+# 0 complete, 2 bad input; the program's 3 and 4 and whatever a launcher makes of a signal or a crash: incomplete.
+case $status in
+  0) say "complete"; exit 0 ;;
+  2) say "bad input, see above; not tried again"; exit 2 ;;
+esac
+trap '' USR1 TERM  # what follows is short, and a requeue sends TERM
+state=$(squeue --noheader --job "$SLURM_JOB_ID" --format='%T %r' 2>/dev/null)
+case $state in
+  "COMPLETING TimeLimit") ;;  # the drain took longer than was allowed for
+  COMPLETING*) say "incomplete (status $status), ended by Slurm: cancelled, or requeued by Slurm itself"; exit 3 ;;
+esac
+! two_jobs_in_vain || stop_in_vain
+say "incomplete (status $status), $(recorded) cells recorded: goes on in the next job"
+if scontrol requeue "$SLURM_JOB_ID"; then exit 3; fi
+say "this job cannot be requeued: a follow-up job takes its place"
+# Later, so that a store that this job could not close is free (its lock counts as left behind after a minute).
+sbatch --dependency=afterany:"$SLURM_JOB_ID" --begin=now+90 "$script" ||
+  say "that failed too; go on by hand, where jobs can be submitted: sbatch $script"
+exit 3

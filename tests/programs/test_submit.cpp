@@ -1,0 +1,296 @@
+// The job script, and its submission to stand-ins for Slurm's and MPI's programs.
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "programs/submit.h"
+#include "tests/programs/command.h"
+
+namespace seldon::programs {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+namespace fs = std::filesystem;
+
+/// What `call` throws as InputError, or "" if it does not.
+template <class Call>
+std::string error_of(Call call) {
+  try {
+    call();
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::string text_of(const fs::path& path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+class SubmitTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("seldon submit's \"test\" $HOME " + std::to_string(getpid()));
+    fs::create_directories(folder_ / "bin");
+    request_.config_path = path("an experiment.toml");
+    request_.store_path = path("store 100%.h5");
+    request_.program = path("bin/seldon");
+    request_.nodes = 2;
+    request_.tasks_per_node = 2;
+    request_.check = [] { return 1u; };
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  /// A program of this name comes before the system's and does what `script` says.
+  void stand_in(const std::string& name, const std::string& script) const {
+    std::ofstream(folder_ / "bin" / name) << "#!/bin/bash\n" << script << "\n";
+    chmod((folder_ / "bin" / name).c_str(), 0755);
+  }
+
+  /// Stand-ins for all that a job calls: Slurm writes down what it is asked, the launcher runs rank 0 alone,
+  /// `seldon` does what `program` says, and `recorded` prints the number of cells.
+  void stand_ins(const std::string& program, const std::string& recorded) const {
+    stand_in("squeue", "case \"$*\" in *%T*) cat \"$TEST/state\" ;; *) echo 2000000000 ;; esac");
+    stand_in("scontrol", "echo \"scontrol $*\" >>\"$TEST/asked\"; exit $(cat \"$TEST/requeue-status\")");
+    stand_in("sbatch", "printf '%s\\n' \"sbatch $*\" >>\"$TEST/asked\"");
+    stand_in("mpirun",
+             "[ \"$1\" != --version ] || { echo 'mpirun (Open MPI) 4.1.4'; exit; }\n"
+             "echo \"mpirun $*\" >>\"$TEST/asked\"\n"
+             "while [[ \"$1\" != */seldon ]]; do shift; done\nexec \"$@\"");
+    stand_in("seldon", program);
+    stand_in("seldon-report", recorded);
+    write("state", "RUNNING None\n");
+    write("requeue-status", "0\n");
+    write("store 100%.h5", "");
+  }
+
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder_ / name) << text;
+  }
+
+  /// The script as Slurm would start it: in a shell of its own, with the job's variables.
+  std::vector<std::string> job(int restarts = 0) const {
+    write("job.sh", job_script(request_, 1));
+    return {"env",
+            "PATH=" + path("bin") + ":/usr/bin:/bin",
+            "TEST=" + folder_.string(),
+            "SLURM_JOB_ID=7",
+            "SLURM_RESTART_COUNT=" + std::to_string(restarts),
+            "SLURM_JOB_NUM_NODES=2",
+            "SLURM_TASKS_PER_NODE=2(x2)",
+            "bash",
+            path("job.sh")};
+  }
+  std::string asked() const { return text_of(folder_ / "asked"); }
+
+  fs::path folder_;
+  SubmitRequest request_;
+};
+
+TEST_F(SubmitTest, WritesWhatSlurmReads) {
+  request_.gpus_per_node = 4;
+  request_.tasks_per_node = {};
+  request_.time = "1-12:30:00";
+  request_.partition = "gpu";
+  request_.account = "a b";
+  request_.sbatch_options = {"--qos=long", "--no-kill"};
+  request_.grace_seconds = 300;
+  const std::string script = job_script(request_, 1);
+  EXPECT_THAT(script, HasSubstr("\n#SBATCH --job-name=\"an experiment\"\n#SBATCH --nodes=2\n"
+                                "#SBATCH --ntasks-per-node=4\n#SBATCH --gpus-per-node=4\n"
+                                "#SBATCH --time=\"1-12:30:00\"\n#SBATCH --partition=\"gpu\"\n"
+                                "#SBATCH --account=\"a b\"\n#SBATCH --qos=\"long\"\n#SBATCH --no-kill\n"));
+  EXPECT_THAT(script, HasSubstr("store 100%%.h5.log\"\n#SBATCH --open-mode=append\n#SBATCH --requeue\n"
+                                "#SBATCH --signal=B:USR1@300\n"));
+  EXPECT_THAT(script, HasSubstr("'run.grace_seconds=270'"));
+  EXPECT_THAT(script, HasSubstr("launcher=(mpirun"));
+  EXPECT_THAT(script, Not(HasSubstr("@LAUNCHER@")));
+}
+
+TEST_F(SubmitTest, TakesWholeNodesWithoutANumberOfTasks) {
+  request_.tasks_per_node = {};
+  EXPECT_THAT(job_script(request_, 1), HasSubstr("\n#SBATCH --exclusive\n#SBATCH --hint=nomultithread\n"));
+}
+
+TEST_F(SubmitTest, GivesAWorkerWithThreadsItsCores) {
+  EXPECT_THAT(job_script(request_, 4), HasSubstr("#SBATCH --cpus-per-task=4\n"));
+  EXPECT_THAT(job_script(request_, 4), HasSubstr("\nthreads=4\n"));
+}
+
+TEST_F(SubmitTest, IsAScriptThatBashReadsWhateverThePaths) {
+  request_.overrides = {"data.path=it's \"here\" $(false) `false`\nand here"};
+  for (const Launcher launcher : {Launcher::mpirun, Launcher::srun}) {
+    request_.launcher = launcher;
+    write("job.sh", job_script(request_, 1));
+    const auto result = run_command({"bash", "-n", path("job.sh")});
+    EXPECT_EQ(result.status, 0) << result.output;
+  }
+}
+
+TEST_F(SubmitTest, RefusesWhatSlurmWouldRefuse) {
+  const auto with = [&](auto change) {
+    SubmitRequest request = request_;
+    change(request);
+    return error_of([&] { job_script(request, 1); });
+  };
+  EXPECT_EQ(with([](auto&) {}), "");
+  for (const char* time : {"soon", "1:2:3:4", "-5", "1-", " 5", "12h"})
+    EXPECT_THAT(with([&](auto& r) { r.time = time; }), HasSubstr("none that Slurm knows")) << time;
+  for (const char* time : {"90", "12:00:00", "3:30", "2-0", "1-2:30", "1-2:30:10", "UNLIMITED"})
+    EXPECT_EQ(with([&](auto& r) { r.time = time; }), "") << time;
+  EXPECT_THAT(with([](auto& r) { r.time = "2:00"; }), HasSubstr("not longer than --grace 120"));
+  EXPECT_THAT(with([](auto& r) { r.nodes = 0; }), HasSubstr("--nodes is 0"));
+  EXPECT_THAT(with([](auto& r) { r.gpus_per_node = 0; }), HasSubstr("--gpus-per-node is 0"));
+  EXPECT_THAT(with([](auto& r) { r.grace_seconds = 70000; }), HasSubstr("--grace"));
+  EXPECT_THAT(with([](auto& r) { r.partition = "a\n#SBATCH --wrap=x"; }), HasSubstr("--partition"));
+  EXPECT_THAT(with([](auto& r) { r.store_path = "back\\slash.h5"; }), HasSubstr("--store"));
+  EXPECT_THAT(with([](auto& r) { r.sbatch_options = {"rm"}; }), HasSubstr("no option of sbatch"));
+}
+
+TEST_F(SubmitTest, ChecksTheConfigFirst) {
+  request_.check = []() -> std::uint32_t { throw InputError("the config is bad"); };
+  EXPECT_EQ(error_of([&] { submit(request_); }), "the config is bad");
+  EXPECT_FALSE(fs::exists(request_.store_path + ".sbatch"));
+}
+
+TEST_F(SubmitTest, SaysWhenTheEnvironmentCannotBeRead) {
+  request_.env_file = path("none");
+  EXPECT_THAT(error_of([&] { submit(request_); }), HasSubstr("cannot read --env"));
+}
+
+TEST_F(SubmitTest, SaysWhenTheScriptCannotBeWritten) {
+  request_.store_path = path("no folder/store.h5");
+  EXPECT_THAT(error_of([&] { submit(request_); }), HasSubstr("cannot write the job script"));
+}
+
+TEST_F(SubmitTest, PrintsAndWritesNothingWhenDry) {
+  request_.dry_run = true;
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(submit(request_), ExitCode::complete);
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), job_script(request_, 1));
+  EXPECT_FALSE(fs::exists(request_.store_path + ".sbatch"));
+}
+
+TEST_F(SubmitTest, HandsTheScriptToSbatch) {
+  stand_in("sbatch", "printf '%s' \"$1\" >\"$TEST/asked\"; exit $(cat \"$TEST/status\")");
+  write("status", "0");
+  const std::string old_path = getenv("PATH");
+  setenv("PATH", (path("bin") + ":" + old_path).c_str(), 1);
+  setenv("TEST", folder_.c_str(), 1);
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(submit(request_), ExitCode::complete);
+  EXPECT_THAT(::testing::internal::GetCapturedStdout(), HasSubstr("seldon-report status"));
+  EXPECT_EQ(asked(), request_.store_path + ".sbatch");
+  EXPECT_EQ(text_of(asked()), job_script(request_, 1));
+  write("status", "1");
+  EXPECT_THAT(error_of([&] { submit(request_); }), HasSubstr("sbatch refused the job (status 1)"));
+  setenv("PATH", path("nothing").c_str(), 1);
+  EXPECT_THAT(error_of([&] { submit(request_); }), HasSubstr("cannot start sbatch"));
+  setenv("PATH", old_path.c_str(), 1);
+  unsetenv("TEST");
+}
+
+TEST_F(SubmitTest, TheJobRunsTheProgramWithItsArguments) {
+  request_.overrides = {"experiment.name=it's \"odd\" $HOME"};
+  request_.run_flags = {"--retry", "failed"};
+  request_.log_folder = path("logs");
+  request_.env_file = path("env");
+  write("env", "export FROM_ENV='the environment'\n");
+  stand_ins(
+      "printf '%s\\n' \"$@\" >\"$TEST/arguments\"; echo \"$SLURM_JOB_END_TIME $FROM_ENV $OMP_NUM_THREADS\"",
+      "echo 0");
+  const auto result = run_command(job());
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_EQ(text_of(folder_ / "arguments"),
+            "run\n" + request_.config_path + "\n--store\n" + request_.store_path + "\n--log-dir\n" +
+                path("logs") + "\n--set\nrun.grace_seconds=90\n--set\nexperiment.name=it's \"odd\" $HOME\n" +
+                "--retry\nfailed\n");
+  EXPECT_THAT(result.output, HasSubstr("2000000000 the environment 1\n"));
+  EXPECT_THAT(asked(), HasSubstr("mpirun -n 5 --oversubscribe --bind-to core:overload-allowed"));
+  EXPECT_THAT(asked(), Not(HasSubstr("scontrol")));
+}
+
+TEST_F(SubmitTest, TheJobEndsForGoodOnBadInputAlone) {
+  const std::vector<std::pair<int, bool>> ends{{2, false}, {1, true},   {3, true},
+                                               {4, true},  {137, true}, {205, true}};
+  for (const auto& [status, goes_on] : ends) {
+    stand_ins("exit " + std::to_string(status), "echo $RANDOM");
+    fs::remove(folder_ / "asked");
+    const auto result = run_command(job());
+    EXPECT_EQ(result.status, goes_on ? 3 : 2) << result.output;
+    EXPECT_EQ(asked().find("scontrol requeue 7") != std::string::npos, goes_on) << status << asked();
+  }
+}
+
+TEST_F(SubmitTest, TheChainStopsAfterTwoJobsInVain) {
+  stand_ins("echo x >>\"$TEST/cells\"; exit 3", "wc -l <\"$TEST/cells\"");
+  write("cells", "");
+  EXPECT_THAT(run_command(job(0)).output, HasSubstr("1 cells recorded: goes on"));
+  EXPECT_THAT(run_command(job(1)).output, HasSubstr("2 cells recorded: goes on"));
+  stand_ins("exit 3", "wc -l <\"$TEST/cells\"");
+  EXPECT_THAT(run_command(job(2)).output, HasSubstr("2 cells recorded: goes on"));
+  fs::remove(folder_ / "asked");
+  const auto last = run_command(job(3));
+  EXPECT_EQ(last.status, 3);
+  EXPECT_THAT(last.output, HasSubstr("stopped: two jobs in a row have recorded no cell (2 so far)"));
+  EXPECT_THAT(asked(), Not(HasSubstr("scontrol")));
+}
+
+TEST_F(SubmitTest, TheChainAlsoCountsJobsThatDiedAtOnce) {
+  stand_ins("exit 3", "echo 5");
+  write("store 100%.h5.chain", "7 7 0 5 t\n7 7 1 5 t\n");
+  const auto result = run_command(job(2));
+  EXPECT_EQ(result.status, 3);
+  EXPECT_THAT(result.output, HasSubstr("stopped: two jobs in a row"));
+  EXPECT_FALSE(fs::exists(folder_ / "asked"));             // nothing was started
+  write("store 100%.h5.chain", "6 6 0 5 t\n6 6 1 5 t\n");  // another chain
+  EXPECT_THAT(run_command(job(2)).output, HasSubstr("goes on in the next job"));
+}
+
+TEST_F(SubmitTest, AFollowUpJobTakesThePlaceOfOneThatCannotBeRequeued) {
+  stand_ins("exit 3", "echo 1");
+  write("requeue-status", "1\n");
+  const auto result = run_command(job());
+  EXPECT_EQ(result.status, 3) << result.output;
+  EXPECT_THAT(asked(),
+              HasSubstr("sbatch --dependency=afterany:7 --begin=now+90 " + request_.store_path + ".sbatch"));
+}
+
+TEST_F(SubmitTest, ACancelledJobIsNotRequeuedButOneOutOfTimeIs) {
+  stand_ins("exit 3", "echo $RANDOM");
+  write("state", "COMPLETING None\n");
+  EXPECT_EQ(run_command(job()).status, 3);
+  EXPECT_THAT(asked(), Not(HasSubstr("scontrol")));
+  write("state", "COMPLETING TimeLimit\n");
+  EXPECT_EQ(run_command(job()).status, 3);
+  EXPECT_THAT(asked(), HasSubstr("scontrol requeue 7"));
+}
+
+TEST_F(SubmitTest, TheJobForwardsUsr1AndWaitsForTheEnd) {
+  stand_ins(
+      "trap 'echo drained >\"$TEST/drained\"; sleep 0.3; exit 3' USR1\n"
+      "kill -USR1 $PPID; while :; do sleep 0.1; done",
+      "echo 1");
+  const auto result = run_command(job());
+  EXPECT_EQ(result.status, 3) << result.output;
+  EXPECT_EQ(text_of(folder_ / "drained"), "drained\n");
+  EXPECT_THAT(result.output, HasSubstr("incomplete (status 3)"));
+  EXPECT_THAT(asked(), HasSubstr("scontrol requeue 7"));
+}
+
+}  // namespace
+}  // namespace seldon::programs
