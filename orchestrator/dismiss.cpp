@@ -1,19 +1,31 @@
 #include "orchestrator/dismiss.h"
 
+#include <algorithm>
 #include <set>
+#include <string>
+
+#include <spdlog/spdlog.h>
 
 #include "core/backoff.h"
-#include "core/messages.h"
 
 namespace seldon::orchestrator {
+namespace {
 
-bool dismiss(Transport& transport, ExitCode code, double seconds, const Clock& clock) {
-  std::set<Peer> staying;
+/// Who has been told to stop and has neither said Bye nor died.
+using Staying = std::set<Peer>;
+
+Staying tell_to_stop(Transport& transport, ExitCode code, bool stay) {
+  Staying staying;
   for (Peer peer = 0; peer < transport.size(); ++peer) {
     if (peer == transport.self() || transport.lost(peer)) continue;
-    message::send(transport, peer, message::Stop{static_cast<std::int32_t>(code)});
+    message::send(transport, peer, message::Stop{static_cast<std::int32_t>(code), stay});
     staying.insert(peer);
   }
+  return staying;
+}
+
+/// False if time is over and some still stay, or something is still on its way to them.
+bool wait_for_leave(Transport& transport, Staying& staying, double seconds, const Clock& clock) {
   const double end = clock() + seconds;
   for (Backoff backoff; !staying.empty() || !transport.drained();) {
     if (const auto arrival = transport.poll()) {
@@ -26,6 +38,66 @@ bool dismiss(Transport& transport, ExitCode code, double seconds, const Clock& c
     backoff.pause();
   }
   return true;
+}
+
+/// Has the process of `peer` killed by everyone of its node who is still there; only one of them will find
+/// it.
+void have_killed(RollCall& peers, Peer peer, const Staying& staying, const std::string& own_node,
+                 const Killer& kill) {
+  const RollCall::Entry& silent = peers.entry(peer);
+  if (silent.process.pid == 0) {
+    spdlog::error("rank {} has never said anything, and does not answer", peer);
+    return;
+  }
+  spdlog::warn("rank {} ({}, process {}) does not answer, and is killed", peer, silent.host,
+               silent.process.pid);
+  if (silent.node == own_node) {
+    kill(silent.process);
+    return;
+  }
+  for (Peer other = 0; other < peers.size(); ++other)
+    if (other != peers.self() && !staying.contains(other) && peers.entry(other).node == silent.node)
+      message::send(peers, other, message::Kill{silent.process});
+}
+
+}  // namespace
+
+RollCall::RollCall(Transport& transport)
+    : transport_(transport), entries_(static_cast<std::size_t>(transport.size())) {}
+
+std::optional<Transport::Arrival> RollCall::poll() {
+  auto arrival = transport_.poll();
+  if (!arrival) return arrival;
+  Entry& entry = entries_[static_cast<std::size_t>(arrival->from)];
+  if (arrival->tag == static_cast<int>(message::Tag::hello)) {
+    auto hello = message::decode<message::Hello>(arrival->bytes.view());
+    entry = {std::move(hello.host), std::move(hello.node), hello.process};
+  } else if (arrival->tag == static_cast<int>(message::Tag::bye)) {
+    entry.left = true;
+  }
+  return arrival;
+}
+
+bool dismiss(Transport& transport, ExitCode code, double seconds, const Clock& clock) {
+  Staying staying = tell_to_stop(transport, code, false);
+  return wait_for_leave(transport, staying, seconds, clock);
+}
+
+bool dismiss_or_kill(RollCall& peers, ExitCode code, double seconds, const Clock& clock,
+                     const std::string& own_node, const Killer& kill) {
+  Staying staying = tell_to_stop(peers, code, true);
+  std::erase_if(staying, [&](Peer peer) { return peers.entry(peer).left; });
+  if (!wait_for_leave(peers, staying, seconds, clock)) {
+    const Staying silent = staying;
+    for (const Peer peer : silent) have_killed(peers, peer, staying, own_node, kill);
+    wait_for_leave(peers, staying, seconds, clock);
+  }
+  // Only now: a rank that is released can kill nobody any more.
+  for (Peer peer = 0; peer < peers.size(); ++peer)
+    if (peer != peers.self() && !staying.contains(peer)) message::send(peers, peer, message::Release{});
+  Staying nobody;
+  wait_for_leave(peers, nobody, seconds, clock);
+  return staying.empty();
 }
 
 }  // namespace seldon::orchestrator

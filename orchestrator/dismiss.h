@@ -1,13 +1,57 @@
 #pragma once
+// The end of a run: every worker is told to stop, and nobody who does not answer may keep the rest from
+// leaving.
+
+#include <functional>
+#include <optional>
+#include <vector>
 
 #include "core/error.h"
+#include "core/messages.h"
+#include "core/process.h"
 #include "core/transport.h"
 #include "orchestrator/orchestrator.h"
 
 namespace seldon::orchestrator {
 
+/// Passes everything on, and notes what peers say of themselves: who they are, and that they leave.
+class RollCall final : public Transport {
+ public:
+  /// `transport` must outlive it.
+  explicit RollCall(Transport& transport);
+
+  Peer self() const override { return transport_.self(); }
+  int size() const override { return transport_.size(); }
+  void send(Peer to, int tag, SharedBytes bytes) override { transport_.send(to, tag, std::move(bytes)); }
+  std::optional<Arrival> poll() override;
+  bool lost(Peer peer) const override { return transport_.lost(peer); }
+  std::optional<Peer> poll_loss() override { return transport_.poll_loss(); }
+  bool drained() const override { return transport_.drained(); }
+
+  struct Entry {
+    std::string host, node;
+    Process process;  ///< pid 0: it has said nothing yet
+    bool left = false;
+  };
+  const Entry& entry(Peer peer) const { return entries_[static_cast<std::size_t>(peer)]; }
+
+ private:
+  Transport& transport_;
+  std::vector<Entry> entries_;  // by peer
+};
+
 /// Tells every other peer to end with `code` and waits, at most `seconds`, until each has said Bye or has
 /// died; whatever else they say is dropped. False if some have not answered.
 bool dismiss(Transport& transport, ExitCode code, double seconds, const Clock& clock);
+
+/// How a process of this node is ended.
+using Killer = std::function<bool(const Process&)>;
+
+/// The same where the transport survives deaths: a worker that does not answer in time, and would keep all
+/// others from leaving (MPI_Finalize waits for the living), is killed by the workers of its own node, which
+/// are kept until then, or by the caller if it is on `own_node`. Then its death is awaited for another
+/// `seconds`. False if some neither answered nor died: nobody could reach them.
+bool dismiss_or_kill(RollCall& peers, ExitCode code, double seconds, const Clock& clock,
+                     const std::string& own_node, const Killer& kill = kill_process);
 
 }  // namespace seldon::orchestrator

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <unistd.h>
 
 #include <spdlog/spdlog.h>
 
 #include "core/backoff.h"
+#include "core/fault_point.h"
 #include "core/log_context.h"
+#include "core/process.h"
 #include "worker/node_data.h"
 
 namespace seldon::worker {
@@ -27,7 +30,9 @@ class Worker {
         orchestrator_(orchestrator),
         hello_(hello),
         make_runner_(make_runner),
-        clock_(clock) {}
+        clock_(clock) {
+    hello_.process = this_process();
+  }
 
   ExitCode serve();
 
@@ -53,6 +58,7 @@ class Worker {
     message::send(transport_, orchestrator_, message);
   }
   Transport::Arrival wait();
+  void end_if_orphaned() const;
   void receive(const Transport::Arrival& arrival);
   void set_up(const message::Setup& setup);
   SharedBytes receive_data();
@@ -62,7 +68,7 @@ class Worker {
 
   Transport& transport_;
   Peer orchestrator_;
-  const message::Hello& hello_;
+  message::Hello hello_;
   const RunnerFactory& make_runner_;
   const Clock& clock_;
 
@@ -70,6 +76,7 @@ class Worker {
   SharedBytes data_;
   std::unique_ptr<PackRunner> runner_;
   std::optional<message::Stop> stop_;
+  bool released_ = false;
   std::uint64_t cancelled_ = 0;  // lease
 };
 
@@ -82,11 +89,13 @@ Order Worker::Pulse::tick() {
       worker_.tell(message::Heartbeat{lease_});
     }
     while (const auto arrival = worker_.transport_.poll()) worker_.receive(*arrival);
+    worker_.end_if_orphaned();
   }
   return worker_.stop_ || worker_.cancelled_ == lease_ ? Order::stop : Order::go;
 }
 
 ExitCode Worker::serve() {
+  pass("worker.start");
   tell(hello_);
   while (!stop_) {
     const auto arrival = wait();
@@ -99,13 +108,27 @@ ExitCode Worker::serve() {
     }
   }
   tell(message::Bye{});
-  for (Backoff backoff; !transport_.drained(); backoff.pause()) transport_.poll();
+  while (stop_->stay && !released_) receive(wait());
+  for (Backoff backoff; !transport_.drained(); backoff.pause()) {
+    transport_.poll();
+    end_if_orphaned();
+  }
   return static_cast<ExitCode>(stop_->exit_code);
 }
 
 Transport::Arrival Worker::wait() {
-  for (Backoff backoff;; backoff.pause())
+  for (Backoff backoff;; backoff.pause()) {
     if (auto arrival = transport_.poll()) return std::move(*arrival);
+    end_if_orphaned();
+  }
+}
+
+/// Without rank 0 nothing that this rank does would be recorded, and MPI_Finalize would hang.
+void Worker::end_if_orphaned() const {
+  if (!transport_.lost(orchestrator_)) return;
+  spdlog::error("rank 0 is gone; this rank ends");
+  spdlog::default_logger_raw()->flush();
+  _exit(static_cast<int>(ExitCode::incomplete));
 }
 
 /// What may come at any time.
@@ -114,6 +137,10 @@ void Worker::receive(const Transport::Arrival& arrival) {
     stop_ = message::decode<message::Stop>(arrival.bytes.view());
   else if (arrival.tag == static_cast<int>(Tag::cancel))
     cancelled_ = message::decode<message::Cancel>(arrival.bytes.view()).lease;
+  else if (arrival.tag == static_cast<int>(Tag::kill))
+    kill_process(message::decode<message::Kill>(arrival.bytes.view()).process);
+  else if (arrival.tag == static_cast<int>(Tag::release))
+    released_ = true;
   else
     throw InternalError("rank 0 sent a message out of turn (tag " + std::to_string(arrival.tag) + ")");
 }
@@ -123,6 +150,7 @@ void Worker::set_up(const message::Setup& setup) {
     if (setup.place) {
       try {
         data_ = map(*setup.place);
+        pass("worker.data");
       } catch (const IncompleteError& error) {
         tell(message::NeedData{error.what()});
         data_ = receive_data();
@@ -142,7 +170,10 @@ void Worker::set_up(const message::Setup& setup) {
 SharedBytes Worker::receive_data() {
   while (!stop_) {
     auto arrival = wait();
-    if (arrival.tag == static_cast<int>(Tag::data)) return std::move(arrival.bytes);
+    if (arrival.tag == static_cast<int>(Tag::data)) {
+      pass("worker.data");
+      return std::move(arrival.bytes);
+    }
     receive(arrival);
   }
   return {};
@@ -201,7 +232,9 @@ void Worker::report(const message::Assign& assign, std::vector<bool>& told, Cell
   cell.run.rank = transport_.self();
   cell.run.width = assign.pack.width;
   if (cell.run.host.empty()) cell.run.host = hello_.host;
+  pass("worker.before-send");
   tell(message::CellDone{assign.lease, std::move(cell)});
+  pass("worker.after-send");
 }
 
 }  // namespace

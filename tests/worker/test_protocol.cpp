@@ -1,8 +1,13 @@
+#include <csignal>
 #include <stdexcept>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/fault_point.h"
+#include "core/process.h"
 #include "transport/in_process.h"
 #include "worker/node_data.h"
 #include "worker/protocol.h"
@@ -48,6 +53,7 @@ class ProtocolTest : public ::testing::Test {
     const auto bytes = arrival.bytes.view();
     switch (static_cast<Tag>(arrival.tag)) {
       case Tag::hello:
+        process_ = message::decode<message::Hello>(bytes).process;
         tell(setup_);
         if (!setup_.place) hub_.end(0).send(1, static_cast<int>(Tag::data), data_);
         break;
@@ -68,7 +74,10 @@ class ProtocolTest : public ::testing::Test {
         break;
       case Tag::pack_done:
         done_ = message::decode<message::PackDone>(bytes);
-        tell(message::Stop{3});
+        tell(stop_);
+        break;
+      case Tag::bye:
+        if (after_bye_) after_bye_();
         break;
       case Tag::fault:
         fault_ = message::decode<message::Fault>(bytes).text;
@@ -96,6 +105,8 @@ class ProtocolTest : public ::testing::Test {
   message::Setup setup_{0, "config", {}, false};
   message::Assign assign_{9, {0, 1, 2, 10, 3}, 2, {{0, 2}, {}}};
   bool cancel_at_heartbeat_ = false;
+  message::Stop stop_{3};
+  std::function<void()> after_bye_;
   double time_ = 0;
 
   std::vector<Tag> heard_;
@@ -103,6 +114,7 @@ class ProtocolTest : public ::testing::Test {
   std::optional<message::PackDone> done_;
   std::optional<message::Placed> placed_;
   std::string fault_;
+  Process process_;
 };
 
 void report_all(const Pack& pack, const std::function<void(CellReport)>& report) {
@@ -188,6 +200,83 @@ TEST_F(ProtocolTest, AsksForTheDataWhereItCannotBeMapped) {
   serve_with([](const Pack& pack, Progress&, const auto& report) { report_all(pack, report); });
   EXPECT_EQ(heard_[1], Tag::need_data);
   EXPECT_EQ(cells_.size(), 2u);
+}
+
+TEST_F(ProtocolTest, StaysAfterItsLastWordsUntilReleased) {
+  stop_.stay = true;
+  int looks = 0;
+  after_bye_ = [&] {
+    ++looks;
+    tell(message::Release{});
+  };
+  EXPECT_EQ(serve_with([](const Pack&, Progress&, const auto&) {}), ExitCode::incomplete);
+  EXPECT_EQ(looks, 1);
+  EXPECT_EQ(heard_.back(), Tag::bye);
+}
+
+TEST_F(ProtocolTest, KillsTheProcessThatIsMeantAndNoOther) {
+  const pid_t child = fork();
+  if (child == 0) {
+    raise(SIGSTOP);
+    _exit(0);
+  }
+  waitpid(child, nullptr, WUNTRACED);
+  const Process victim = find_process(child).value();
+  stop_.stay = true;
+  after_bye_ = [&] {
+    tell(message::Kill{{victim.pid, victim.started + 1}});  // a process of the same number, long ago
+    tell(message::Release{});
+  };
+  serve_with([](const Pack&, Progress&, const auto&) {});
+  EXPECT_EQ(find_process(child), victim);
+  heard_.clear();
+  after_bye_ = [&] {
+    tell(message::Kill{victim});
+    tell(message::Release{});
+  };
+  serve_with([](const Pack&, Progress&, const auto&) {});
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+TEST_F(ProtocolTest, SaysWhichProcessItIs) {
+  serve_with([](const Pack&, Progress&, const auto&) {});
+  EXPECT_EQ(process_, this_process());
+}
+
+TEST_F(ProtocolTest, PassesTheFaultPointsInOrder) {
+  static std::vector<std::string> passed;  // a hook is a plain function
+  passed.clear();
+  fault_hook = [](std::string_view point) { passed.emplace_back(point); };
+  serve_with([](const Pack& pack, Progress&, const auto& report) {
+    report({pack.cell(0), CellState::done, Bytes(4), {}});
+  });
+  fault_hook = nullptr;
+  EXPECT_THAT(passed, ElementsAre("worker.start", "worker.data", "worker.before-send", "worker.after-send"));
+}
+
+using ProtocolDeathTest = ProtocolTest;
+
+TEST_F(ProtocolDeathTest, EndsAtOnceWhenTheOrchestratorDiesWhileItWaits) {
+  setup_.place = message::SharedPlace{1, 1 << 20, 0, 1000};  // so that it asks for the data
+  hub_.before_poll(1, [&] { hub_.lose(0); });
+  EXPECT_EXIT(serve_with([](const Pack&, Progress&, const auto&) {}), ::testing::ExitedWithCode(3), "");
+}
+
+TEST_F(ProtocolDeathTest, EndsAtOnceWhenTheOrchestratorDiesDuringAPack) {
+  EXPECT_EXIT(serve_with([&](const Pack&, Progress& progress, const auto&) {
+                hub_.lose(0);
+                while (progress.tick() == Order::go) {
+                }
+              }),
+              ::testing::ExitedWithCode(3), "");
+}
+
+TEST_F(ProtocolDeathTest, EndsAtOnceWhenTheOrchestratorDiesBeforeItsRelease) {
+  stop_.stay = true;
+  after_bye_ = [&] { hub_.lose(0); };
+  EXPECT_EXIT(serve_with([](const Pack&, Progress&, const auto&) {}), ::testing::ExitedWithCode(3), "");
 }
 
 }  // namespace
