@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <numeric>
 
 #include "core/error.h"
@@ -26,19 +24,11 @@ void add_value(Sha256& hash, const T& value) {
   hash.add(std::as_bytes(std::span(&value, 1)));
 }
 
-/// The shortest text that reads back as this number.
-std::string text_of(double value) {
-  std::array<char, 32> text{};
-  return {text.data(), std::to_chars(text.begin(), text.end(), value).ptr};
-}
-
 std::vector<std::byte> checked_record(const File& file, const Schema& schema, CellKey key) {
   auto record = read_record(file, schema, key);
   if (!is_intact(schema, key, record))
     throw InputError({file.path(), 0},
-                     "is damaged: the record of model '" + schema.header.models[key.model].name +
-                         "', data fraction " + text_of(schema.header.data_fracs[key.fraction]) + ", trial " +
-                         std::to_string(key.trial) +
+                     "is damaged: the record of " + describe(schema.header, key) +
                          " does not fit its checksum; the same `seldon run` runs that cell again");
   return record;
 }

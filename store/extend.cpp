@@ -36,9 +36,9 @@ void require_kept(const Header& held, const Header& wanted) {
   for (std::size_t i = 0; i < held.data_fracs.size(); ++i) {
     const auto fraction = position(wanted.data_fracs, held.data_fracs[i]);
     require(fraction < wanted.data_fracs.size(),
-            "the data fraction " + std::to_string(held.data_fracs[i]) + " is no longer wanted");
+            "the data fraction " + text_of(held.data_fracs[i]) + " is no longer wanted");
     require(wanted.rows[fraction] == held.rows[i],
-            "the data fraction " + std::to_string(held.data_fracs[i]) + " has another number of rows");
+            "the data fraction " + text_of(held.data_fracs[i]) + " has another number of rows");
   }
   for (const ModelHeader& model : held.models) {
     const auto place = model_position(wanted, model.name);

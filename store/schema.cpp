@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -398,6 +399,16 @@ std::uint64_t Schema::row(CellKey key) const {
     throw InternalError("the store has no cell (model " + std::to_string(key.model) + ", fraction " +
                         std::to_string(key.fraction) + ", trial " + std::to_string(key.trial) + ")");
   return std::uint64_t{key.fraction} * header.n_trials + key.trial;
+}
+
+std::string text_of(double value) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.begin(), text.end(), value).ptr};
+}
+
+std::string describe(const Header& header, CellKey key) {
+  return "model '" + header.models.at(key.model).name + "', data fraction " +
+         text_of(header.data_fracs.at(key.fraction)) + ", trial " + std::to_string(key.trial);
 }
 
 void write_schema(const std::string& path, const Header& header) {

@@ -35,6 +35,11 @@ struct Schema {
   std::uint64_t row(CellKey key) const;
 };
 
+/// The shortest text that reads back as this number.
+std::string text_of(double value);
+/// "model 'qsa', data fraction 0.5, trial 3".
+std::string describe(const Header& header, CellKey key);
+
 /// Writes groups, attributes and datasets into the file at `path`, which may exist and then is emptied. The
 /// large datasets get their space in the file but no contents. Hdf5Error where HDF5 fails, InputError for a
 /// header that cannot be kept.

@@ -298,9 +298,8 @@ void Writer::write(const CellReport& report) {
     throw InternalError(done ? "a record's checksum does not fit its cell" : "only DONE cells have a record");
   if (before == CellState::done) {
     if (done && !std::ranges::equal(report.record, read_record(impl_->file, impl_->schema, key)))
-      throw InternalError("a cell was computed twice with different results (model '" +
-                          header().models[key.model].name + "', fraction " + std::to_string(key.fraction) +
-                          ", trial " + std::to_string(key.trial) + "); the first is kept");
+      throw InternalError("a cell was computed twice with different results (" + describe(header(), key) +
+                          "); the first is kept");
     return;
   }
   // Each write is in the kernel when it returns, so a kill finds them done in this order (docs/store.md).

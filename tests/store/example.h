@@ -105,6 +105,13 @@ class Folder {
   }
   std::string file(const std::string& name = "store.h5") const { return (path_ / name).string(); }
   std::string path() const { return path_.string(); }
+  /// Of the files in it.
+  std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(path_))
+      names.push_back(entry.path().filename());
+    return names;
+  }
 
  private:
   std::filesystem::path path_;

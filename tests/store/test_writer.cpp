@@ -20,13 +20,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::ThrowsMessage;
 
-std::vector<std::string> names_in(const std::string& folder) {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
-    names.push_back(entry.path().filename());
-  return names;
-}
-
 TEST(Writer, GoesOnWithAStore) {
   const example::Folder folder;
   const Header header = example::header();
@@ -38,7 +31,7 @@ TEST(Writer, GoesOnWithAStore) {
     writer.set_states(std::span(&leased, 1), CellState::leased, 2);
     writer.sync();
   }
-  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("store.h5"));
+  EXPECT_THAT(folder.names(), testing::ElementsAre("store.h5"));
   Writer writer = Writer::open(folder.file());
   EXPECT_EQ(writer.header(), header);
   EXPECT_EQ(writer.state(done), CellState::done);
@@ -124,7 +117,7 @@ TEST(Writer, RefusesNamesThatNoFileCanHave) {
   // Short enough for the store, too long for its lock or its temporary name.
   EXPECT_THROW(Writer::create(folder.file(std::string(252, 'x')), example::header()), InputError);
   EXPECT_THROW(Writer::create(folder.file(std::string(248, 'x')), example::header()), InputError);
-  EXPECT_THAT(names_in(folder.path()), IsEmpty());
+  EXPECT_THAT(folder.names(), IsEmpty());
   EXPECT_THAT([&] { Writer::create(folder.file("none/store.h5"), example::header()); },
               ThrowsMessage<InputError>(HasSubstr("for the store '" + folder.file("none/store.h5") + "'")));
 }
@@ -200,7 +193,7 @@ TEST(Writer, NeverReplacesAFile) {
   std::ifstream(folder.file()) >> text;
   EXPECT_EQ(text, "precious");
   std::filesystem::create_symlink(folder.file("nowhere"), folder.file("link"));
-  EXPECT_THAT(names_in(folder.path()), testing::UnorderedElementsAre("store.h5", "link"));
+  EXPECT_THAT(folder.names(), testing::UnorderedElementsAre("store.h5", "link"));
 }
 
 TEST(Writer, IsTheOnlyOne) {
@@ -222,10 +215,10 @@ TEST(Writer, RefusesWhatIsNoStoreAndLeavesNothingBehind) {
   Header bad = example::header();
   bad.models[0].name = "a/b";
   EXPECT_THROW(Writer::create(folder.file(), bad), InputError);
-  EXPECT_THAT(names_in(folder.path()), IsEmpty());
+  EXPECT_THAT(folder.names(), IsEmpty());
   std::ofstream(folder.file()) << "text";
   EXPECT_THROW(Writer::open(folder.file()), InputError);
-  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("store.h5"));
+  EXPECT_THAT(folder.names(), testing::ElementsAre("store.h5"));
 }
 
 /// The file size limit makes the kernel refuse writes beyond it, as a full disk would.
@@ -322,7 +315,7 @@ TEST(Writer, SaysThatAFolderIsReadOnly) {
   EXPECT_THAT([&] { name_taken(folder.file()); }, ThrowsMessage<InputError>(HasSubstr("Permission denied")));
   ASSERT_EQ(::seteuid(user), 0);
   ::chmod(folder.path().c_str(), 0755);
-  EXPECT_THAT(names_in(folder.path()), IsEmpty());
+  EXPECT_THAT(folder.names(), IsEmpty());
 }
 
 /// A file system of 8 MB, if we may mount one.
@@ -350,7 +343,7 @@ TEST(Writer, DoesNotStartWhatADiskCannotHold) {
   EXPECT_THAT([&] { Writer::create(disk.folder().file(), large); },
               ThrowsMessage<IncompleteError>(
                   testing::AllOf(HasSubstr("No space left on device"), HasSubstr("make room"))));
-  EXPECT_THAT(names_in(disk.folder().path()), IsEmpty());
+  EXPECT_THAT(disk.folder().names(), IsEmpty());
 
   // A store that has its space is not harmed by others who fill the disk.
   Writer writer = Writer::create(disk.folder().file(), small);
