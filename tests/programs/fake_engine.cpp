@@ -100,7 +100,7 @@ class Runner final : public PackRunner {
     } while (std::chrono::steady_clock::now() < end);
   }
 
-  /// Is it the turn of this cell to bring its process down?
+  /// Is it the turn of this cell to do so?
   bool misbehaves(CellKey key, const std::vector<std::uint32_t>& trials, const std::string& how) const {
     if (key.model != 0 || key.fraction != 0 || std::ranges::find(trials, key.trial) == trials.end())
       return false;
@@ -111,7 +111,7 @@ class Runner final : public PackRunner {
     return true;
   }
 
-  void misbehave(CellKey key) const {
+  void crash_or_hang(CellKey key) const {
     if (misbehaves(key, engine_.segfaults_at, "segfault")) {
       std::signal(SIGSEGV, SIG_DFL);
       std::raise(SIGSEGV);
@@ -122,8 +122,8 @@ class Runner final : public PackRunner {
   }
 
   CellReport cell(CellKey key, std::uint32_t width) const {
-    misbehave(key);
-    if (key.trial == engine_.throws_at) {
+    crash_or_hang(key);
+    if (key.trial == engine_.throws_at || misbehaves(key, engine_.exceptions_at, "exception")) {
       CellReport failed{key, CellState::failed, {}, {}};
       failed.run.message = "trial " + std::to_string(key.trial) + " is bad";
       return failed;
@@ -152,7 +152,7 @@ std::string Engine::config() const {
   text << fractions << ' ' << trials << ' ' << width << ' ' << seed << ' ' << microseconds << ' '
        << data_bytes << ' ' << throws_at << ' ' << throws_packs << ' ' << whole << ' ' << width_matters << ' '
        << drift << ' ' << misbehaves_times << ' ' << std::quoted(journal);
-  for (const auto* list : {&segfaults_at, &hangs_at, &stops_at}) write_list(text, *list);
+  for (const auto* list : {&exceptions_at, &segfaults_at, &hangs_at, &stops_at}) write_list(text, *list);
   return text.str();
 }
 
@@ -162,7 +162,8 @@ Engine Engine::parse(const std::string& config) {
   text >> engine.fractions >> engine.trials >> engine.width >> engine.seed >> engine.microseconds >>
       engine.data_bytes >> engine.throws_at >> engine.throws_packs >> engine.whole >> engine.width_matters >>
       engine.drift >> engine.misbehaves_times >> std::quoted(engine.journal);
-  for (auto* list : {&engine.segfaults_at, &engine.hangs_at, &engine.stops_at}) read_list(text, *list);
+  for (auto* list : {&engine.exceptions_at, &engine.segfaults_at, &engine.hangs_at, &engine.stops_at})
+    read_list(text, *list);
   if (!text) throw InternalError("the fake engine cannot read its config '" + config + "'");
   return engine;
 }

@@ -24,12 +24,13 @@ struct Engine {
   bool width_matters = false;   ///< records depend on the pack's width, as those of networks do
   std::uint64_t drift = 0;      ///< another one gives other numbers, which no honest engine does
 
-  // Trials whose cells, of the first model at the first fraction, take their process along.
-  std::vector<std::uint32_t> segfaults_at;  ///< the process dies
-  std::vector<std::uint32_t> hangs_at;      ///< it computes for ever and never ticks
-  std::vector<std::uint32_t> stops_at;      ///< it is stopped by SIGSTOP
-  std::uint32_t misbehaves_times = 0;       ///< each of these cells, then it is well; 0: always
-  std::string journal;                      ///< file for what is about to happen; see note()
+  // Trials whose cells, of the first model at the first fraction, misbehave.
+  std::vector<std::uint32_t> exceptions_at;  ///< the cell ends with an exception
+  std::vector<std::uint32_t> segfaults_at;   ///< the process dies
+  std::vector<std::uint32_t> hangs_at;       ///< it computes for ever and never ticks
+  std::vector<std::uint32_t> stops_at;       ///< it is stopped by SIGSTOP
+  std::uint32_t misbehaves_times = 0;        ///< each of these cells, then it is well; 0: always
+  std::string journal;                       ///< file for what is about to happen; see note()
 
   std::string config() const;
   static Engine parse(const std::string& config);

@@ -2,9 +2,15 @@
 
 #include <atomic>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <deque>
+#include <sstream>
 #include <string_view>
+#include <system_error>
+#include <thread>
+#include <unistd.h>
+#include <utility>
 
 #include "core/error.h"
 #include "core/fault_point.h"
@@ -24,34 +30,39 @@ struct Armed {
 std::deque<Armed> armed;
 std::string journal_path;
 
+void die(const Death& death) {
+  note(journal_path, "die " + death.point);
+  kill(getpid(), SIGKILL);
+}
+
 void die_here(std::string_view point) {
   for (Armed& one : armed) {
     if (one.death.point != point || ++one.passed != one.death.count) continue;
-    note(journal_path, "die " + one.death.point);
-    std::raise(SIGKILL);
+    if (one.death.microseconds == 0) die(one.death);
+    std::thread([&death = one.death] {
+      std::this_thread::sleep_for(std::chrono::microseconds(death.microseconds));
+      die(death);
+    }).detach();
   }
 }
 
 template <class Number>
-Number number(std::string_view text, const std::string& whole) {
-  Number value{};
+void read(const std::string& text, Number& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size())
-    throw InputError("'" + whole + "' is not POINT[:COUNT[:RANK]]");
-  return value;
+    throw InputError("'" + text + "' in --die-at is no number");
 }
 
 }  // namespace
 
 Death Death::parse(const std::string& text) {
   Death death;
-  const std::size_t first = text.find(':');
-  death.point = text.substr(0, first);
-  if (first == std::string::npos) return death;
-  const std::size_t second = text.find(':', first + 1);
-  const std::string_view rest(text);
-  death.count = number<std::uint64_t>(rest.substr(first + 1, second - first - 1), text);
-  if (second != std::string::npos) death.rank = number<int>(rest.substr(second + 1), text);
+  std::istringstream stream(text);
+  std::string part;
+  std::getline(stream, death.point, ':');
+  if (std::getline(stream, part, ':')) read(part, death.count);
+  if (std::getline(stream, part, ':')) read(part, death.rank);
+  if (std::getline(stream, part)) read(part, death.microseconds);
   return death;
 }
 

@@ -7,11 +7,13 @@
 
 namespace seldon::fake {
 
-/// "POINT[:COUNT[:RANK]]": the process dies by SIGKILL when it passes the point for the COUNTth time (1).
+/// "POINT[:COUNT[:RANK[:MICROSECONDS]]]": the process dies by SIGKILL when it passes the point for the
+/// COUNTth time (1), or a while after that.
 struct Death {
   std::string point;
   std::uint64_t count = 1;
   int rank = -1;  ///< of the process; -1: any
+  std::uint32_t microseconds = 0;
 
   /// Throws InputError where the text is not of that form.
   static Death parse(const std::string& text);
