@@ -80,7 +80,7 @@ void take(const json& object, const char* key, Value& value) {
 
 LiveWorker worker_of(const json& object) {
   LiveWorker worker;
-  take(object, "rank", worker.rank);
+  worker.rank = object.at("rank").get<int>();
   take(object, "host", worker.host);
   take(object, "phase", worker.phase);
   take(object, "seconds", worker.seconds);
@@ -88,7 +88,7 @@ LiveWorker worker_of(const json& object) {
   take(object, "failed", worker.failed);
   if (const auto pack = object.find("pack"); pack != object.end()) {
     worker.pack.emplace();
-    take(*pack, "model", worker.pack->model);
+    worker.pack->model = pack->at("model").get<std::string>();
     take(*pack, "fraction", worker.pack->fraction);
     take(*pack, "first_trial", worker.pack->first_trial);
     take(*pack, "width", worker.pack->width);
@@ -114,7 +114,7 @@ LiveStatus status_of(const json& object) {
   take(object, "phases", status.phases);
   status.exit_code = optional_at<int>(object, "exit_code");
   for (std::size_t state = 0; state < state_names.size(); ++state)
-    take(object.at("cells_by_state"), state_names[state], status.cells_by_state[state]);
+    object.at("cells_by_state").at(state_names[state]).get_to(status.cells_by_state[state]);
   for (const auto& worker : object.at("workers")) status.workers.push_back(worker_of(worker));
   return status;
 }

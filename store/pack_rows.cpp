@@ -21,6 +21,8 @@ constexpr std::array<std::string_view, 5> lease_ends = {"finished", "preempted",
 
 /// With its quotes; what is not UTF-8 is replaced.
 std::string quoted(const std::string& text) {
+  const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
+  if (std::ranges::all_of(text, plain)) return fmt::format("\"{}\"", text);
   return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
