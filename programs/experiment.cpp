@@ -40,6 +40,15 @@ Experiment to_experiment(worker::Prepared prepared) {
   Experiment experiment;
   experiment.header = to_store_header(prepared.header);
   experiment.pack_costs = std::move(prepared.pack_costs);
+  const experiment::RunSection& run = prepared.description.run;
+  experiment.limits.start_seconds = run.start_seconds;
+  experiment.limits.lease_seconds = run.lease_seconds;
+  experiment.limits.cell_seconds = run.cell_timeout;
+  experiment.limits.max_tries = run.max_tries;
+  experiment.limits.max_deaths = run.max_deaths;
+  experiment.limits.max_fails = run.max_fails;
+  experiment.grace_seconds = run.grace_seconds;
+  experiment.together = prepared.facts.together;
   const auto view = std::span<const std::byte>(*prepared.data);
   experiment.data = SharedBytes(std::move(prepared.data), view);
   return experiment;

@@ -1,220 +1,65 @@
 #include "programs/run.h"
 
-#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unistd.h>
-#include <utility>
 
 #include <spdlog/spdlog.h>
 
 #include "core/backoff.h"
 #include "orchestrator/dismiss.h"
 #include "programs/errors.h"
-#include "programs/live_line.h"
+#include "programs/job.h"
+#include "programs/last_resort.h"
+#include "programs/launch.h"
 #include "programs/logging.h"
-#include "programs/store_sink.h"
+#include "programs/signals.h"
 #include "transport/in_process.h"
 #include "transport/mpi.h"
-#include "worker/node_data.h"
 #include "worker/protocol.h"
 
 namespace seldon::programs {
 namespace {
 
-constexpr double seconds_for_goodbyes = 30;
-
-// ---- the world around ---------------------------------------------------------------------------------
-
-std::optional<int> number_in_environment(std::initializer_list<const char*> names) {
-  for (const char* name : names)
-    if (const char* value = std::getenv(name)) return std::atoi(value);
-  return std::nullopt;
-}
-
-/// What mpirun and srun --mpi tell a process before MPI_Init; nothing where there is no launcher, and then
-/// MPI, which takes a second to start, is left alone.
-std::optional<int> rank_by_launcher() {
-  return number_in_environment({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"});
-}
-
-volatile std::sig_atomic_t stop_requested = 0;
-
-/// From here on the first SIGINT or SIGTERM asks for a clean end; a second one ends at once.
-void catch_stop_signals() {
-  struct sigaction action = {};
-  action.sa_handler = [](int) { stop_requested = 1; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
+constexpr double seconds_for_start = 120;
+constexpr double seconds_for_goodbyes = 30;  // then the whole job is ended
+constexpr double seconds_to_answer = 10;     // then a worker is killed
+constexpr double seconds_for_mpi_to_end = 30;
 
 message::Hello introduce(const RunRequest& request) {
   return {worker::host_name(), worker::node_name(), SELDON_VERSION, request.numerics};
 }
 
-// ---- the store ----------------------------------------------------------------------------------------
-
-void refuse_differences(const RunRequest& request, const store::Header& held, const store::Header& wanted) {
-  std::string differences;
-  for (const std::string& line : request.identity_difference(held.identity, wanted.identity, {}))
-    differences += "\n  " + line;
-  if (!differences.empty())
-    throw InputError("'" + request.store_path + "' holds another experiment:" + differences +
-                     "\nname another --store, or make the config agree");
-  if (held.numerics != wanted.numerics) {
-    for (const std::string& line : request.identity_difference(held.numerics, wanted.numerics, {}))
-      differences += "\n  " + line;
-    if (!request.mixed_hardware)
-      throw InputError("'" + request.store_path +
-                       "' was begun where numbers come out differently:" + differences +
-                       "\ngo on where it was begun, or accept the mixture with --mixed-hardware");
-    spdlog::warn("numbers of two kinds will stand in this store:{}", differences);
-  }
-  if (held.models != wanted.models || held.constraints != wanted.constraints ||
-      held.n_trials != wanted.n_trials || held.data_fracs.size() != wanted.data_fracs.size())
-    throw InputError("'" + request.store_path + "' was made by version " + held.version +
-                     " of this program, whose records look different; name another --store");
-}
-
-store::Writer open_store(const RunRequest& request, const store::Header& wanted) {
-  if (!store::name_taken(request.store_path)) return store::Writer::create(request.store_path, wanted);
-  store::Writer writer = store::Writer::open(request.store_path);
-  refuse_differences(request, writer.header(), wanted);
-  writer.lose_torn_records();
-  if (request.retry_failed)
-    if (const auto failed = writer.retry_failed()) spdlog::info("{} failed cells are tried again", failed);
-  return writer;
-}
-
 // ---- rank 0 -------------------------------------------------------------------------------------------
 
-/// An experiment between its store and its workers.
-class Job {
- public:
-  explicit Job(const RunRequest& request)
-      : request_(request),
-        experiment_(request.prepare()),
-        writer_(open_store(request, experiment_.header)),
-        sink_(writer_),
-        live_line_(isatty(STDERR_FILENO) != 0) {}
-
-  /// Workers that reach `transport` get to work. `other_ranks`: some are other processes, here or on other
-  /// nodes, and those of one node share a copy of the data.
-  void start(Transport& transport, bool other_ranks);
-  bool turn();
-  bool finished() const { return orchestrator_->finished(); }
-  /// The store is safe, the last word is said.
-  ExitCode conclude();
-
- private:
-  orchestrator::Plan plan() const;
-
-  const RunRequest& request_;
-  Experiment experiment_;
-  store::Writer writer_;
-  StoreSink sink_;
-  LiveLine live_line_;
-  std::unique_ptr<worker::NodeData> node_data_;
-  std::unique_ptr<orchestrator::Orchestrator> orchestrator_;
-};
-
-orchestrator::Plan Job::plan() const {
-  orchestrator::Plan plan;
-  plan.packs = writer_.header()
-                   .packs;  // the cut that was made when the store was created, whatever the config says now
-  if (plan.packs == experiment_.header.packs)
-    plan.costs = experiment_.pack_costs;
-  else
-    for (const Pack& pack : plan.packs) plan.costs.push_back(pack.width);
-  for (const auto& model : writer_.header().models) plan.models.push_back(model.name);
-  plan.start = cell_starts(request_.store_path);
-  return plan;
-}
-
-void Job::start(Transport& transport, bool other_ranks) {
-  const message::Hello own = introduce(request_);
-  orchestrator::Supply supply;
-  supply.config = experiment_.header.config;
-  supply.data = std::exchange(experiment_.data, {});
-  supply.node = own.node;
-  supply.version = own.version;
-  supply.numerics = own.numerics;
-  supply.share = other_ranks;
-  if (other_ranks) {
-    try {
-      node_data_ = std::make_unique<worker::NodeData>(supply.data.view());
-      supply.place = node_data_->place();
-      supply.data = node_data_->bytes();
-    } catch (const IncompleteError& error) {
-      spdlog::warn("no shared memory for the data ({}); it is sent to a rank of this node instead",
-                   error.what());
-    }
-  }
-  orchestrator_ = std::make_unique<orchestrator::Orchestrator>(plan(), std::move(supply), request_.limits,
-                                                               transport, sink_, worker::steady_seconds);
-  const auto snapshot = orchestrator_->snapshot();
-  if (snapshot.complete())
-    spdlog::info("'{}' has all {} cells already; nothing to do", request_.store_path, snapshot.cells);
-  else if (snapshot.done + snapshot.failed > 0)
-    spdlog::info("going on with '{}': {} of {} cells are there", request_.store_path, snapshot.done,
-                 snapshot.cells);
-  else
-    spdlog::info("{} cells in {} packs for '{}'", snapshot.cells, writer_.header().packs.size(),
-                 request_.store_path);
-  catch_stop_signals();
-  request_.at_start();
-}
-
-bool Job::turn() {
-  if (stop_requested) {
-    stop_requested = 0;
-    spdlog::warn("asked to stop");
-    orchestrator_->stop();
-  }
-  const bool busy = orchestrator_->turn();
-  const double now = worker::steady_seconds();
-  sink_.sync_now_and_then(now);
-  live_line_.show(*orchestrator_, now);
-  return busy;
-}
-
-ExitCode Job::conclude() {
-  live_line_.clear();
-  const auto snapshot = orchestrator_->snapshot();
-  request_.at_end(snapshot);
-  sink_.sync();
-  if (snapshot.complete()) {
-    if (snapshot.recorded_now > 0)
-      spdlog::info("complete in {}: {}", duration(snapshot.seconds), describe(snapshot));
-    return ExitCode::complete;
-  }
-  const auto undone = snapshot.cells - snapshot.done - snapshot.failed;
-  if (snapshot.failed > 0)
-    spdlog::error(
-        "{} cells failed in every try; their messages are in the store; run it with --retry failed to try "
-        "them "
-        "again",
-        snapshot.failed);
-  if (undone > 0) spdlog::error("{} cells are missing; the same command goes on with them", undone);
-  return ExitCode::incomplete;
+/// Under a launcher that is about to kill: not a word to anyone, no MPI_Finalize.
+[[noreturn]] void leave_at_once(ExitCode code) {
+  spdlog::default_logger()->flush();
+  std::_Exit(static_cast<int>(code));
 }
 
 ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& session) {
   transport::Mpi mpi(session);
+  orchestrator::RollCall peers(mpi);
   ExitCode code = ExitCode::internal;
   try {
-    Job job(request);
-    job.start(mpi, true);
+    Job job(request, session.fault_tolerant());
+    job.start(peers, true);
     for (Backoff backoff; !job.finished();) job.turn() ? backoff.reset() : backoff.pause();
     code = job.conclude();
   } catch (...) {
     code = report(std::current_exception());  // at once: the launcher may cut off what is said later
   }
-  if (!orchestrator::dismiss(mpi, code, seconds_for_goodbyes, worker::steady_seconds)) {
+  if (asked_by_signal() == Asked::terminate) leave_at_once(code);
+  const bool all_gone =
+      session.fault_tolerant()
+          ? orchestrator::dismiss_or_kill(peers, code, seconds_to_answer, worker::steady_seconds,
+                                          worker::node_name())
+          : orchestrator::dismiss(peers, code, seconds_for_goodbyes, worker::steady_seconds);
+  if (!all_gone) {
     spdlog::error("a worker does not answer; the job is ended without it");
     session.abort(static_cast<int>(code));
   }
@@ -251,7 +96,7 @@ ExitCode run_as_rank(const RunRequest& request, const transport::MpiSession& ses
 ExitCode run_alone(const RunRequest& request) {
   set_up_logging(0, request.log_folder, isatty(STDERR_FILENO) != 0);
   transport::InProcess hub(2);
-  Job job(request);
+  Job job(request, false);
   job.start(hub.end(0), false);
   if (job.finished()) return job.conclude();
 
@@ -277,19 +122,29 @@ ExitCode run_alone(const RunRequest& request) {
 }  // namespace
 
 int launched_rank() {
-  return rank_by_launcher().value_or(0);
+  return launch_facts().rank;
 }
 
 ExitCode run(const RunRequest& request) {
-  if (!rank_by_launcher()) return run_alone(request);
+  const LaunchFacts facts = launch_facts();
+  check_launch(facts, request.alone);
+  const bool with_mpi = facts.has_mpi() && !request.alone;
+  catch_signals(!with_mpi         ? SignalRole::alone
+                : facts.rank == 0 ? SignalRole::orchestrator
+                                  : SignalRole::worker);
+  if (!with_mpi) return run_alone(request);
+
+  // A rank that dies before MPI is up leaves the others waiting for it; one that is stopped, at the end.
+  std::optional<LastResort> guard;
+  guard.emplace(seconds_for_start, ExitCode::incomplete,
+                "MPI does not start: another rank may have died before it was up");
   const transport::MpiSession session;
-  if (session.size() > 1) return run_as_rank(request, session);
-  if (number_in_environment({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}).value_or(1) > 1)
-    throw InputError(
-        "the launcher started several processes, but MPI knows of one only: the launcher belongs to another "
-        "MPI "
-        "than this program; use the mpirun of the MPI that it was built with");
-  return run_alone(request);
+  guard.reset();
+  check_joined(facts, session.size(), transport::loaded_library());
+  const ExitCode code = session.size() > 1 ? run_as_rank(request, session) : run_alone(request);
+  guard.emplace(seconds_for_mpi_to_end, session.rank() == 0 ? code : ExitCode::incomplete,
+                "MPI does not end: another rank may hang");
+  return code;
 }
 
 }  // namespace seldon::programs

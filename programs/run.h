@@ -22,7 +22,10 @@ namespace seldon::programs {
 struct Experiment {
   store::Header header;
   std::vector<double> pack_costs;  ///< of header.packs, in any unit
+  std::vector<bool> together;  ///< [model] a pack takes as long for one of its cells as for all; missing: no
   SharedBytes data;
+  orchestrator::Limits limits;  ///< run() sets ends_at and fault_tolerant
+  double grace_seconds = 60;    ///< for running packs, once the run is asked to end
 };
 
 /// Differences of two identities but for the ignored keys, a line each (experiment/config.h has the one for
@@ -46,8 +49,6 @@ struct RunRequest {
   bool alone = false;           ///< one process is meant, whatever the launcher says
   std::optional<Shard> shard;
   std::optional<double> seconds;  ///< that the job may take; none: as SLURM_JOB_END_TIME says, or for ever
-  double grace_seconds = 60;      ///< for running packs after SIGUSR1, and before the job's end
-  orchestrator::Limits limits;    ///< ends_at and fault_tolerant are set by run()
 
   std::function<Experiment()> prepare;  ///< called by rank 0 alone
   IdentityDifference identity_difference;

@@ -1,7 +1,9 @@
 #include "programs/seldon_main.h"
 
+#include <charconv>
 #include <exception>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +11,7 @@
 
 #include "experiment/config.h"
 #include "experiment/plan.h"
+#include "programs/duration.h"
 #include "programs/errors.h"
 #include "programs/experiment.h"
 #include "programs/run.h"
@@ -20,13 +23,43 @@ namespace {
 struct Arguments {
   std::string config, store, log_folder, out_folder, retry, solution, data;
   std::vector<std::string> overrides;
-  bool once = false, mixed_hardware = false;
+  bool once = false, mixed_hardware = false, extend = false, take_over = false, alone = false;
+  std::optional<Shard> shard;
+  std::optional<double> seconds;
 };
 
 ExitCode check(const Arguments& arguments) {
   const auto prepared = prepare(arguments.config, arguments.overrides);
   std::cout << experiment::describe(prepared.description, prepared.plan, prepared.facts);
   return ExitCode::complete;
+}
+
+/// "1/4": the second quarter is shard 1 of 4.
+Shard parse_shard(const std::string& text) {
+  Shard shard;
+  const char* const end = text.data() + text.size();
+  const auto [slash, error] = std::from_chars(text.data(), end, shard.index);
+  if (error == std::errc() && slash != end && *slash == '/') {
+    const auto [rest, second_error] = std::from_chars(slash + 1, end, shard.count);
+    if (second_error == std::errc() && rest == end && shard.index < shard.count) return shard;
+  }
+  throw CLI::ValidationError("--shard", "'" + text + "' is not I/N with 0 <= I < N; write 0/4 to 3/4");
+}
+
+/// An option that takes a duration; `seconds` gets it.
+void add_duration(CLI::App& command, const std::string& flag, std::optional<double>& seconds,
+                  const std::string& what) {
+  command
+      .add_option(flag,
+                  [flag, &seconds](const CLI::results_t& given) {
+                    seconds = parse_duration(given.front());
+                    if (!seconds)
+                      throw CLI::ValidationError(flag, "'" + given.front() +
+                                                           "' is no time; write 90s, 30m, 1.5h, 2d or 1-12:00:00");
+                    return true;
+                  },
+                  what)
+      ->type_name("TIME");
 }
 
 ExitCode start_run(const Arguments& arguments) {
@@ -41,6 +74,11 @@ ExitCode start_run(const Arguments& arguments) {
   request.numerics = worker::numerics();
   request.mixed_hardware = arguments.mixed_hardware;
   request.retry_failed = !arguments.retry.empty();
+  request.extend = arguments.extend;
+  request.take_over = arguments.take_over;
+  request.alone = arguments.alone;
+  request.shard = arguments.shard;
+  request.seconds = arguments.seconds;
   request.prepare = [&] { return to_experiment(prepare(arguments.config, arguments.overrides)); };
   request.identity_difference = experiment::identity_difference;
   request.make_runner = worker::make_runner;
@@ -59,6 +97,19 @@ void add_config(CLI::App& command, Arguments& arguments) {
       ->allow_extra_args(false);
 }
 
+/// A flag that stands for one key of the config.
+void add_override(CLI::App& command, const std::string& flag, const std::string& key, Arguments& arguments,
+                  const std::string& what) {
+  command
+      .add_option(flag,
+                  [&arguments, key](const CLI::results_t& given) {
+                    arguments.overrides.push_back(key + "=" + given.front());
+                    return true;
+                  },
+                  what + "; the same as --set " + key + "=...")
+      ->type_name("NUMBER");
+}
+
 /// Refuses what the parser cannot know to be wrong.
 void check_run_arguments(const Arguments& arguments) {
   if (arguments.once == !arguments.store.empty())
@@ -68,8 +119,10 @@ void check_run_arguments(const Arguments& arguments) {
     throw CLI::ParseError("--out belongs to --once; the records of an experiment go to --store FILE.h5",
                           CLI::ExitCodes::ExtrasError);
   if (arguments.once &&
-      (!arguments.log_folder.empty() || arguments.mixed_hardware || !arguments.retry.empty()))
-    throw CLI::ParseError("--log-dir, --mixed-hardware and --retry belong to --store, not to --once",
+      (!arguments.log_folder.empty() || arguments.mixed_hardware || !arguments.retry.empty() ||
+       arguments.extend || arguments.shard || arguments.seconds || arguments.take_over))
+    throw CLI::ParseError("--log-dir, --mixed-hardware, --retry, --extend, --shard, --time and --take-over belong "
+                          "to --store, not to --once",
                           CLI::ExitCodes::ExtrasError);
 }
 
@@ -106,6 +159,28 @@ int seldon_main(int argc, char** argv) {
   run_command
       ->add_option("--retry", arguments.retry, "failed: cells that failed in every try are tried again")
       ->check(CLI::IsMember({"failed"}));
+  run_command->add_flag("--extend", arguments.extend,
+                        "the store holds fewer trials or fractions than the config: make it larger");
+  run_command
+      ->add_option("--shard",
+                   [&](const CLI::results_t& given) {
+                     arguments.shard = parse_shard(given.front());
+                     return true;
+                   },
+                   "I/N: only the packs whose index is I modulo N, into a store of their own")
+      ->type_name("I/N");
+  add_duration(*run_command, "--time", arguments.seconds,
+              "that the job may take; hands out nothing that cannot end before (default: SLURM_JOB_END_TIME)");
+  add_override(*run_command, "--cell-timeout", "run.cell_timeout", arguments,
+               "seconds that a cell may take");
+  add_override(*run_command, "--max-fails", "run.max_fails", arguments,
+               "end the run when more cells than that have failed for good");
+  add_override(*run_command, "--grace", "run.grace_seconds", arguments,
+               "seconds for running packs when the run is asked to end");
+  run_command->add_flag("--take-over", arguments.take_over,
+                        "write the store although another process seems to do so");
+  run_command->add_flag("--alone", arguments.alone,
+                        "one process is meant, although a launcher seems to start several");
   run_command->add_flag("--once", arguments.once, "train each model once, on all rows");
   run_command->add_option("--out", arguments.out_folder,
                           "--once writes solutions and traces here (default: .)");

@@ -1,6 +1,7 @@
 #include "programs/signals.h"
 
 #include <csignal>
+#include <initializer_list>
 
 namespace seldon::programs {
 namespace {
@@ -42,10 +43,10 @@ void catch_signals(SignalRole role) {
     }
 }
 
-Request requested() {
-  if (terminations > 0) return Request::terminate;
-  if (drains > 1) return Request::cancel;
-  return drains > 0 ? Request::drain : Request::none;
+Asked asked_by_signal() {
+  if (terminations > 0) return Asked::terminate;
+  if (drains > 1) return Asked::cancel;
+  return drains > 0 ? Asked::drain : Asked::nothing;
 }
 
 }  // namespace seldon::programs

@@ -17,9 +17,9 @@ enum class SignalRole {
 /// To be called first of all: SIGUSR1's default is to kill.
 void catch_signals(SignalRole role);
 
-enum class Request { none, drain, cancel, terminate };
+enum class Asked { nothing, drain, cancel, terminate };
 
 /// The gravest thing that has been asked so far.
-Request requested();
+Asked asked_by_signal();
 
 }  // namespace seldon::programs

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <memory>
 
+#include "worker/protocol.h"
+
 namespace seldon::programs {
 namespace {
 
@@ -13,16 +15,58 @@ bool is_solution(std::span<const std::byte> record, std::size_t outcome_offset) 
   return static_cast<Outcome>(outcome) == Outcome::solution;
 }
 
+store::LeaseEnd to_lease_end(orchestrator::PackEnd::How how) {
+  using How = orchestrator::PackEnd::How;
+  switch (how) {
+    case How::finished:
+      return store::LeaseEnd::finished;
+    case How::preempted:
+      return store::LeaseEnd::preempted;
+    case How::lost:
+      return store::LeaseEnd::lost;
+    case How::silent:
+      return store::LeaseEnd::silent;
+    case How::timed_out:
+      return store::LeaseEnd::timed_out;
+  }
+  throw InternalError("a lease ended in no known way");
+}
+
 }  // namespace
 
-StoreSink::StoreSink(store::Writer& writer) : writer_(writer) {
+double epoch_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+StoreSink::StoreSink(store::Writer& writer, PackLog& pack_log) : writer_(writer), pack_log_(pack_log) {
   for (std::uint32_t model = 0; model < writer.header().models.size(); ++model)
     outcome_offsets_.push_back(writer.layout(model).find(Field::outcome)->offset);
 }
 
 bool StoreSink::write(const CellReport& report) {
   writer_.write(report);
+  pack_log_.cell_recorded(report.run);
   return report.state == CellState::done && is_solution(report.record, outcome_offsets_[report.key.model]);
+}
+
+void StoreSink::pack_ended(const orchestrator::PackEnd& end) {
+  const store::Header& header = writer_.header();
+  const double epoch = epoch_seconds() - worker::steady_seconds();  // where the orchestrator's clock began
+  store::PackRow row;
+  row.start = epoch + end.started;
+  row.end = epoch + end.ended;
+  row.rank = end.peer;
+  row.host = end.host;
+  row.model = header.models[end.pack.model].name;
+  row.fraction = header.data_fracs[end.pack.fraction];
+  row.first_trial = end.pack.first_trial;
+  row.width = end.pack.width;
+  row.attempt = end.attempt;
+  row.wanted = end.wanted;
+  row.done = end.done;
+  row.failed = end.failed;
+  row.how = to_lease_end(end.how);
+  pack_log_.pack_ended(std::move(row));
 }
 
 void StoreSink::sync_now_and_then(double now) {
@@ -41,26 +85,35 @@ void StoreSink::sync() {
   writer_.sync();
 }
 
-std::function<orchestrator::CellStart(CellKey)> cell_starts(const std::string& path) {
+StoreFacts store_facts(const std::string& path) {
   const store::Reader reader(path);
   const store::Header& header = reader.header();
   auto starts = std::make_shared<std::vector<std::vector<orchestrator::CellStart>>>();
+  StoreFacts facts;
   for (std::uint32_t model = 0; model < header.models.size(); ++model) {
     const auto states = reader.states(model);
     const auto runs = reader.runs(model);
     const std::size_t outcome = reader.layout(model).find(Field::outcome)->offset;
     auto& of_model = starts->emplace_back();
+    std::vector<double> seconds(header.data_fracs.size()), cells(header.data_fracs.size());
     for (std::size_t row = 0; row < states.size(); ++row) {
-      orchestrator::CellStart start{states[row], runs[row].attempt, runs[row].failures, false,
-                                    runs[row].suspicion};
-      if (start.state == CellState::done)
+      const RunInfo& run = runs[row];
+      orchestrator::CellStart start{states[row], run.attempt, run.failures, false, run.suspicion, run.host};
+      if (start.state == CellState::done) {
         start.solution = is_solution(reader.compounds(model, row, 1), outcome);
-      of_model.push_back(start);
+        seconds[row / header.n_trials] += run.seconds_total;
+        cells[row / header.n_trials] += 1;
+      }
+      of_model.push_back(std::move(start));
     }
+    for (std::size_t fraction = 0; fraction < cells.size(); ++fraction)
+      seconds[fraction] /= cells[fraction];  // NaN where nothing is recorded
+    facts.seconds.push_back(std::move(seconds));
   }
-  return [starts, trials = header.n_trials](CellKey key) {
+  facts.start = [starts, trials = header.n_trials](CellKey key) {
     return (*starts)[key.model][std::size_t{key.fraction} * trials + key.trial];
   };
+  return facts;
 }
 
 }  // namespace seldon::programs

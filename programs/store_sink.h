@@ -7,13 +7,17 @@
 #include <vector>
 
 #include "orchestrator/orchestrator.h"
+#include "programs/pack_log.h"
 #include "store/store.h"
 
 namespace seldon::programs {
 
+/// Seconds since 1970.
+double epoch_seconds();
+
 class StoreSink final : public orchestrator::RecordSink {
  public:
-  explicit StoreSink(store::Writer& writer);
+  StoreSink(store::Writer& writer, PackLog& pack_log);
   /// Waits for a sync that is under way.
   ~StoreSink() override = default;
 
@@ -22,6 +26,7 @@ class StoreSink final : public orchestrator::RecordSink {
     writer_.set_states(keys, state, attempt, suspicion);
   }
   bool write(const CellReport& report) override;
+  void pack_ended(const orchestrator::PackEnd& end) override;
 
   /// Starts to sync the store in a thread of its own if the last sync is `seconds_between_syncs` ago. What
   /// went wrong with the last one is thrown here.
@@ -33,12 +38,18 @@ class StoreSink final : public orchestrator::RecordSink {
 
  private:
   store::Writer& writer_;
+  PackLog& pack_log_;
   std::vector<std::size_t> outcome_offsets_;  // by model
   std::future<void> syncing_;
   double next_sync_ = 0;
 };
 
-/// What the store at `path` knows of each of its cells.
-std::function<orchestrator::CellStart(CellKey)> cell_starts(const std::string& path);
+/// What the store at `path` knows from earlier runs.
+struct StoreFacts {
+  std::function<orchestrator::CellStart(CellKey)> start;  ///< of each cell
+  std::vector<std::vector<double>>
+      seconds;  ///< [model][fraction]: mean of a recorded cell; NaN where there is none
+};
+StoreFacts store_facts(const std::string& path);
 
 }  // namespace seldon::programs

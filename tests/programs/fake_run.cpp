@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "experiment/config.h"
 #include "programs/errors.h"
 #include "programs/run.h"
 #include "tests/programs/fake_engine.h"
@@ -14,6 +15,9 @@ using namespace seldon;
 struct Arguments {
   fake::Engine engine;
   programs::RunRequest request;
+  orchestrator::Limits limits;
+  double grace_seconds = 60;
+  std::vector<std::uint32_t> shard;  // index, count
   std::vector<std::string> deaths;
   bool bad_config = false;
   std::int64_t bad_rank = -1;
@@ -35,24 +39,35 @@ void add_misbehaviour(CLI::App& app, Arguments& arguments) {
   app.add_flag("--throws-packs", engine.throws_packs);
   app.add_flag("--whole", engine.whole);
   app.add_option("--drift", engine.drift);
-  app.add_option("--segfault-at", engine.segfaults_at, "trials of the first model at the first fraction");
+  app.add_option("--exception-at", engine.exceptions_at, "trials of the first model at the first fraction");
+  app.add_option("--segfault-at", engine.segfaults_at, "likewise");
   app.add_option("--hang-at", engine.hangs_at, "likewise");
   app.add_option("--stop-at", engine.stops_at, "likewise");
   app.add_option("--times", engine.misbehaves_times, "how often these misbehave; 0: always");
-  app.add_option("--die-at", arguments.deaths,
-                 "POINT[:COUNT[:RANK]]: a death at a point (core/fault_point.h)");
+  app.add_option(
+      "--die-at", arguments.deaths,
+      "POINT[:COUNT[:RANK[:MICROSECONDS]]]: a death at a point (core/fault_point.h), or so long after");
   app.add_option("--journal", engine.journal,
                  "file that tells each misbehaviour and death before it happens");
   app.add_flag("--bad-config", arguments.bad_config);
   app.add_option("--bad-rank", arguments.bad_rank, "the rank whose engine cannot be built");
 }
 
-void add_run(CLI::App& app, programs::RunRequest& request) {
+void add_run(CLI::App& app, Arguments& arguments) {
+  programs::RunRequest& request = arguments.request;
   app.add_option("store", request.store_path)->required();
   app.add_option("--log-dir", request.log_folder);
   app.add_flag("--retry-failed", request.retry_failed);
-  app.add_option("--lease-seconds", request.limits.lease_seconds);
-  app.add_option("--start-seconds", request.limits.start_seconds);
+  app.add_option("--lease-seconds", arguments.limits.lease_seconds);
+  app.add_option("--start-seconds", arguments.limits.start_seconds);
+  app.add_option("--cell-timeout", arguments.limits.cell_seconds);
+  app.add_option("--max-fails", arguments.limits.max_fails);
+  app.add_option("--grace", arguments.grace_seconds);
+  app.add_option("--seconds", request.seconds, "that the job may take");
+  app.add_option("--shard", arguments.shard, "I/N")->delimiter('/')->expected(2);
+  app.add_flag("--extend", request.extend);
+  app.add_flag("--take-over", request.take_over);
+  app.add_flag("--alone", request.alone);
 }
 
 }  // namespace
@@ -60,21 +75,22 @@ void add_run(CLI::App& app, programs::RunRequest& request) {
 int main(int argc, char** argv) {
   Arguments arguments;
   CLI::App app;
-  add_run(app, arguments.request);
+  add_run(app, arguments);
   add_experiment(app, arguments.engine);
   add_misbehaviour(app, arguments);
   CLI11_PARSE(app, argc, argv);
 
   const fake::Engine& engine = arguments.engine;
   programs::RunRequest& request = arguments.request;
+  if (!arguments.shard.empty()) request.shard = {arguments.shard[0], arguments.shard[1]};
   request.prepare = [&] {
     if (arguments.bad_config) throw InputError({"fake.toml", 3}, "the config is bad");
-    return fake::experiment(engine);
+    programs::Experiment experiment = fake::experiment(engine);
+    experiment.limits = arguments.limits;
+    experiment.grace_seconds = arguments.grace_seconds;
+    return experiment;
   };
-  request.identity_difference = [](const std::string& held, const std::string& wanted, const auto&...) {
-    return held == wanted ? std::vector<std::string>{}
-                          : std::vector{held + " in the store, " + wanted + " here"};
-  };
+  request.identity_difference = experiment::identity_difference;
   request.make_runner = [&](const std::string& config, std::span<const std::byte> data, int rank) {
     if (rank == arguments.bad_rank) throw InternalError("this rank has no engine");
     return fake::make_runner(config, data);
