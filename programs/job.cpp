@@ -65,11 +65,12 @@ Job::Job(const RunRequest& request, bool fault_tolerant)
       experiment_(request.prepare()),
       writer_(open_store(request, experiment_.header)),
       pack_log_(request.store_path),
-      sink_(writer_, pack_log_),
+      sink_(writer_, pack_log_, request.seconds_between_syncs),
       live_line_(isatty(STDERR_FILENO) != 0),
       live_status_file_(request.store_path) {
   experiment_.limits.fault_tolerant = fault_tolerant;
-  if (const auto seconds = seconds_to_end(request)) experiment_.limits.ends_at = worker::steady_seconds() + *seconds;
+  if (const auto seconds = seconds_to_end(request))
+    experiment_.limits.ends_at = worker::steady_seconds() + *seconds;
 }
 
 orchestrator::Plan Job::plan() {
@@ -111,8 +112,8 @@ void Job::start(Transport& transport, bool other_ranks) {
                    error.what());
     }
   }
-  orchestrator_ = std::make_unique<orchestrator::Orchestrator>(plan(), std::move(supply), experiment_.limits, transport,
-                                                               sink_, worker::steady_seconds);
+  orchestrator_ = std::make_unique<orchestrator::Orchestrator>(plan(), std::move(supply), experiment_.limits,
+                                                               transport, sink_, worker::steady_seconds);
   const auto snapshot = orchestrator_->snapshot();
   if (snapshot.complete())
     spdlog::info("'{}' has all {} cells already; nothing to do", request_.store_path, snapshot.cells);

@@ -48,6 +48,7 @@ struct RunRequest {
   bool take_over = false;       ///< write the store although another process seems to do so
   bool alone = false;           ///< one process is meant, whatever the launcher says
   std::optional<Shard> shard;
+  double seconds_between_syncs = 10;  ///< of the store to the disk
   std::optional<double> seconds;  ///< that the job may take; none: as SLURM_JOB_END_TIME says, or for ever
 
   std::function<Experiment()> prepare;  ///< called by rank 0 alone

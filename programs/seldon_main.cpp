@@ -3,6 +3,7 @@
 #include <charconv>
 #include <exception>
 #include <iostream>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "programs/errors.h"
 #include "programs/experiment.h"
 #include "programs/run.h"
+#include "programs/submit.h"
 #include "worker/engine_runner.h"
 
 namespace seldon::programs {
@@ -26,6 +28,7 @@ struct Arguments {
   bool once = false, mixed_hardware = false, extend = false, take_over = false, alone = false;
   std::optional<Shard> shard;
   std::optional<double> seconds;
+  SubmitRequest job;
 };
 
 ExitCode check(const Arguments& arguments) {
@@ -50,15 +53,16 @@ Shard parse_shard(const std::string& text) {
 void add_duration(CLI::App& command, const std::string& flag, std::optional<double>& seconds,
                   const std::string& what) {
   command
-      .add_option(flag,
-                  [flag, &seconds](const CLI::results_t& given) {
-                    seconds = parse_duration(given.front());
-                    if (!seconds)
-                      throw CLI::ValidationError(flag, "'" + given.front() +
-                                                           "' is no time; write 90s, 30m, 1.5h, 2d or 1-12:00:00");
-                    return true;
-                  },
-                  what)
+      .add_option(
+          flag,
+          [flag, &seconds](const CLI::results_t& given) {
+            seconds = parse_duration(given.front());
+            if (!seconds)
+              throw CLI::ValidationError(
+                  flag, "'" + given.front() + "' is no time; write 90s, 30m, 1.5h, 2d or 1-12:00:00");
+            return true;
+          },
+          what)
       ->type_name("TIME");
 }
 
@@ -85,6 +89,18 @@ ExitCode start_run(const Arguments& arguments) {
   return run(request);
 }
 
+ExitCode submit_job(Arguments& arguments) {
+  SubmitRequest& request = arguments.job;
+  request.config_path = arguments.config;
+  request.store_path = arguments.store;
+  request.overrides = arguments.overrides;
+  request.log_folder = arguments.log_folder;
+  request.check = [&] {
+    return prepare(arguments.config, arguments.overrides).description.threads_per_worker;
+  };
+  return submit(request);
+}
+
 ExitCode predict(const Arguments& arguments) {
   worker::predict(arguments.solution, arguments.data, std::cout);
   return ExitCode::complete;
@@ -101,13 +117,39 @@ void add_config(CLI::App& command, Arguments& arguments) {
 void add_override(CLI::App& command, const std::string& flag, const std::string& key, Arguments& arguments,
                   const std::string& what) {
   command
-      .add_option(flag,
-                  [&arguments, key](const CLI::results_t& given) {
-                    arguments.overrides.push_back(key + "=" + given.front());
-                    return true;
-                  },
-                  what + "; the same as --set " + key + "=...")
+      .add_option(
+          flag,
+          [&arguments, key](const CLI::results_t& given) {
+            arguments.overrides.push_back(key + "=" + given.front());
+            return true;
+          },
+          what + "; the same as --set " + key + "=...")
       ->type_name("NUMBER");
+}
+
+void add_submit(CLI::App& command, Arguments& arguments) {
+  SubmitRequest& job = arguments.job;
+  add_config(command, arguments);
+  command.add_option("--store", arguments.store, "the HDF5 file that takes the records")->required();
+  command.add_option("--nodes", job.nodes, "of one job")->required()->check(CLI::PositiveNumber);
+  command.add_option("--gpus-per-node", job.gpus_per_node, "one worker for each");
+  command.add_option("--tasks-per-node", job.tasks_per_node,
+                     "workers on each node (default: one per GPU, without GPUs one per core)");
+  command.add_option("--time", job.time, "of one job, as Slurm reads it: 12:00:00, 2-0");
+  command.add_option("--partition", job.partition);
+  command.add_option("--account", job.account);
+  command.add_option("--job-name", job.job_name);
+  command
+      .add_option("--sbatch", job.sbatch_options, "a further option of sbatch, such as --sbatch=--qos=long")
+      ->allow_extra_args(false);
+  command.add_option("--env", job.env_file, "shell commands that each job runs first, such as module load");
+  command.add_option("--grace", job.grace_seconds, "seconds before its end at which a job is asked to drain");
+  command.add_option("--launcher", job.launcher, "mpirun (default), or srun with the system's own MPI")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, JobLauncher>{{"mpirun", JobLauncher::mpirun}, {"srun", JobLauncher::srun}}));
+  command.add_option("--log-dir", arguments.log_folder, "each rank writes its log here");
+  command.add_flag("--dry-run", job.dry_run, "print the job script, submit nothing");
+  command.add_option("RUN_FLAGS", job.run_flags, "after --: further flags of seldon run");
 }
 
 /// Refuses what the parser cannot know to be wrong.
@@ -121,9 +163,10 @@ void check_run_arguments(const Arguments& arguments) {
   if (arguments.once &&
       (!arguments.log_folder.empty() || arguments.mixed_hardware || !arguments.retry.empty() ||
        arguments.extend || arguments.shard || arguments.seconds || arguments.take_over))
-    throw CLI::ParseError("--log-dir, --mixed-hardware, --retry, --extend, --shard, --time and --take-over belong "
-                          "to --store, not to --once",
-                          CLI::ExitCodes::ExtrasError);
+    throw CLI::ParseError(
+        "--log-dir, --mixed-hardware, --retry, --extend, --shard, --time and --take-over belong "
+        "to --store, not to --once",
+        CLI::ExitCodes::ExtrasError);
 }
 
 /// All ranks read the same command line; the first one speaks.
@@ -162,17 +205,18 @@ int seldon_main(int argc, char** argv) {
   run_command->add_flag("--extend", arguments.extend,
                         "the store holds fewer trials or fractions than the config: make it larger");
   run_command
-      ->add_option("--shard",
-                   [&](const CLI::results_t& given) {
-                     arguments.shard = parse_shard(given.front());
-                     return true;
-                   },
-                   "I/N: only the packs whose index is I modulo N, into a store of their own")
+      ->add_option(
+          "--shard",
+          [&](const CLI::results_t& given) {
+            arguments.shard = parse_shard(given.front());
+            return true;
+          },
+          "I/N: only the packs whose index is I modulo N, into a store of their own")
       ->type_name("I/N");
-  add_duration(*run_command, "--time", arguments.seconds,
-              "that the job may take; hands out nothing that cannot end before (default: SLURM_JOB_END_TIME)");
-  add_override(*run_command, "--cell-timeout", "run.cell_timeout", arguments,
-               "seconds that a cell may take");
+  add_duration(
+      *run_command, "--time", arguments.seconds,
+      "that the job may take; hands out nothing that cannot end before (default: SLURM_JOB_END_TIME)");
+  add_override(*run_command, "--cell-timeout", "run.cell_timeout", arguments, "seconds that a cell may take");
   add_override(*run_command, "--max-fails", "run.max_fails", arguments,
                "end the run when more cells than that have failed for good");
   add_override(*run_command, "--grace", "run.grace_seconds", arguments,
@@ -186,6 +230,9 @@ int seldon_main(int argc, char** argv) {
                           "--once writes solutions and traces here (default: .)");
   run_command->callback([&] { check_run_arguments(arguments); });
 
+  auto* submit_command = app.add_subcommand("submit", "write a job script for Slurm and submit it");
+  add_submit(*submit_command, arguments);
+
   auto* predict_command = app.add_subcommand("predict", "score new rows by a solution of run --once, as CSV");
   predict_command->add_option("SOLUTION", arguments.solution)->required();
   predict_command->add_option("DATA", arguments.data, "CSV, .gz too")->required();
@@ -196,9 +243,10 @@ int seldon_main(int argc, char** argv) {
     return explain(app, error);
   }
   try {
-    const bool one_process = *check_command || *predict_command || arguments.once;
+    const bool one_process = *check_command || *submit_command || *predict_command || arguments.once;
     if (one_process && launched_rank() > 0) return 0;  // the first of the launched processes does it
     if (*check_command) return static_cast<int>(check(arguments));
+    if (*submit_command) return static_cast<int>(submit_job(arguments));
     if (*run_command) return static_cast<int>(start_run(arguments));
     return static_cast<int>(predict(arguments));
   } catch (...) {

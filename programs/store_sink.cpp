@@ -38,7 +38,8 @@ double epoch_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-StoreSink::StoreSink(store::Writer& writer, PackLog& pack_log) : writer_(writer), pack_log_(pack_log) {
+StoreSink::StoreSink(store::Writer& writer, PackLog& pack_log, double seconds_between_syncs)
+    : writer_(writer), pack_log_(pack_log), seconds_between_syncs_(seconds_between_syncs) {
   for (std::uint32_t model = 0; model < writer.header().models.size(); ++model)
     outcome_offsets_.push_back(writer.layout(model).find(Field::outcome)->offset);
 }
@@ -70,13 +71,13 @@ void StoreSink::pack_ended(const orchestrator::PackEnd& end) {
 }
 
 void StoreSink::sync_now_and_then(double now) {
-  if (next_sync_ == 0) next_sync_ = now + seconds_between_syncs;
+  if (next_sync_ == 0) next_sync_ = now + seconds_between_syncs_;
   if (now < next_sync_) return;
   if (syncing_.valid()) {
     if (syncing_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
     syncing_.get();
   }
-  next_sync_ = now + seconds_between_syncs;
+  next_sync_ = now + seconds_between_syncs_;
   syncing_ = std::async(std::launch::async, [this] { writer_.sync(); });
 }
 

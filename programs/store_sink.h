@@ -17,7 +17,7 @@ double epoch_seconds();
 
 class StoreSink final : public orchestrator::RecordSink {
  public:
-  StoreSink(store::Writer& writer, PackLog& pack_log);
+  StoreSink(store::Writer& writer, PackLog& pack_log, double seconds_between_syncs);
   /// Waits for a sync that is under way.
   ~StoreSink() override = default;
 
@@ -28,17 +28,16 @@ class StoreSink final : public orchestrator::RecordSink {
   bool write(const CellReport& report) override;
   void pack_ended(const orchestrator::PackEnd& end) override;
 
-  /// Starts to sync the store in a thread of its own if the last sync is `seconds_between_syncs` ago. What
+  /// Starts to sync the store in a thread of its own if the last one is long enough ago. What
   /// went wrong with the last one is thrown here.
   void sync_now_and_then(double now);
   /// Syncs and waits for it.
   void sync();
 
-  static constexpr double seconds_between_syncs = 10;
-
  private:
   store::Writer& writer_;
   PackLog& pack_log_;
+  double seconds_between_syncs_;
   std::vector<std::size_t> outcome_offsets_;  // by model
   std::future<void> syncing_;
   double next_sync_ = 0;

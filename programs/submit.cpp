@@ -214,7 +214,7 @@ std::string job_script(const SubmitRequest& given, std::uint32_t threads_per_wor
   std::string text = job_template;
   // From the last mark to the first: what is filled in may hold anything.
   replace(text, "@LAUNCHER@",
-          request.launcher == Launcher::srun ? launch_srun_template : launch_mpirun_template);
+          request.launcher == JobLauncher::srun ? launch_srun_template : launch_mpirun_template);
   replace(text, "@SETTINGS@", settings(request, threads_per_worker));
   replace(text, "@SBATCH@", directives(request, threads_per_worker));
   return text;

@@ -13,7 +13,7 @@
 namespace seldon::programs {
 
 /// What starts the ranks within the job.
-enum class Launcher { mpirun, srun };
+enum class JobLauncher { mpirun, srun };
 
 struct SubmitRequest {
   std::string config_path, store_path;
@@ -27,7 +27,7 @@ struct SubmitRequest {
   std::string partition, account, job_name;  ///< empty: Slurm's defaults; the job is called after the config
   std::vector<std::string> sbatch_options;   ///< further ones, such as "--qos=long"
   std::uint32_t grace_seconds = 120;         ///< before the end Slurm asks the job to drain
-  Launcher launcher = Launcher::mpirun;
+  JobLauncher launcher = JobLauncher::mpirun;
   std::string env_file;    ///< sourced by the job before anything runs; empty: none
   std::string log_folder;  ///< of `seldon run --log-dir`; empty: none
   bool dry_run = false;    ///< print the script, write and submit nothing

@@ -133,7 +133,7 @@ TEST_F(SubmitTest, GivesAWorkerWithThreadsItsCores) {
 
 TEST_F(SubmitTest, IsAScriptThatBashReadsWhateverThePaths) {
   request_.overrides = {"data.path=it's \"here\" $(false) `false`\nand here"};
-  for (const Launcher launcher : {Launcher::mpirun, Launcher::srun}) {
+  for (const JobLauncher launcher : {JobLauncher::mpirun, JobLauncher::srun}) {
     request_.launcher = launcher;
     write("job.sh", job_script(request_, 1));
     const auto result = run_command({"bash", "-n", path("job.sh")});
