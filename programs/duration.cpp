@@ -32,6 +32,7 @@ double unit(char letter) {
 
 /// "D-HH:MM:SS" without its days, or less of it.
 std::optional<double> clock(std::string_view text) {
+  if (std::ranges::count(text, ':') > 2) return std::nullopt;
   double seconds = 0;
   while (true) {
     const auto colon = text.find(':');
@@ -52,7 +53,7 @@ std::optional<double> parse(std::string_view text) {
     if (!days || !time) return std::nullopt;
     // Slurm reads "D-HH" and "D-HH:MM" from the left.
     double scale = 1;
-    for (auto colons = std::count(rest.begin(), rest.end(), ':'); colons < 2; ++colons) scale *= 60;
+    for (auto colons = std::ranges::count(rest, ':'); colons < 2; ++colons) scale *= 60;
     return *days * 86400 + *time * scale;
   }
   if (text.find(':') != std::string_view::npos) return clock(text);
