@@ -1,0 +1,100 @@
+#pragma once
+// The workers as the orchestrator knows them: what each does, and until when it must have spoken.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/transport.h"
+#include "orchestrator/status.h"
+
+namespace seldon::orchestrator {
+
+/// A pack, or one cell of it, in the hands of a worker.
+struct Lease {
+  std::uint64_t number = 0;  ///< never used again
+  std::size_t pack = 0;
+  std::vector<std::uint32_t> wanted;  ///< slots, ascending
+  bool singly = false;                ///< one cell that must not run in company
+  bool exclusive = false;             ///< and nothing else in the whole job runs
+  std::uint32_t attempt = 0, done = 0, failed = 0;
+  double started = 0;
+  std::string last_message;  ///< of a failure
+};
+
+struct Worker {
+  WorkerPhase phase = WorkerPhase::starting;
+  std::string host, node;
+  double since = 0;                     ///< in this phase
+  double heard = 0;                     ///< last sign of life
+  bool used = false;                    ///< has had a lease in this run
+  std::uint64_t cells = 0, failed = 0;  ///< recorded, and ended with an exception
+  Lease lease;                          ///< the last one
+};
+
+/// Every change and every question costs O(log n).
+class Crew {
+ public:
+  /// Idle workers, by what they can be given.
+  enum class Pool { unused, used, held };
+
+  /// All but `self` are starting; `self` is gone.
+  Crew(int size, Peer self, double now);
+
+  Worker& operator[](Peer peer) { return workers_[static_cast<std::size_t>(peer)]; }
+  const Worker& operator[](Peer peer) const { return workers_[static_cast<std::size_t>(peer)]; }
+  int size() const { return static_cast<int>(workers_.size()); }
+  std::uint64_t in(WorkerPhase phase) const { return phases_[static_cast<std::size_t>(phase)]; }
+  /// Those that can work, or may soon.
+  std::uint64_t usable() const {
+    return in(WorkerPhase::starting) + in(WorkerPhase::idle) + in(WorkerPhase::busy);
+  }
+  std::vector<Peer> all_in(WorkerPhase phase) const;
+
+  void enter(Peer peer, WorkerPhase phase, double now);
+  /// An idle worker is held back from new packs, or not any more.
+  void hold(Peer peer, bool held);
+  bool has_idle(Pool pool) const { return !pools_[static_cast<std::size_t>(pool)].empty(); }
+  /// Some idle worker of the pool for which `may` holds. Asks of a few nodes and of a few workers only.
+  std::optional<Peer> pick(Pool pool, const std::function<bool(Peer)>& may) const;
+
+  /// Watches the worker: it is due at that time. Replaces what was set before.
+  void watch(Peer peer, double until);
+  /// Watches its lease in the same way; ends with the phase `busy`.
+  void limit(Peer peer, double until);
+  /// The next whose time has come; it is watched no longer.
+  std::optional<Peer> pop_due(double now) { return deadlines_.pop(now); }
+  std::optional<Peer> pop_over_limit(double now) { return limits_.pop(now); }
+
+ private:
+  /// A moment for some of the peers.
+  class Alarms {
+   public:
+    void set(Peer peer, double time);
+    void clear(Peer peer);
+    std::optional<Peer> pop(double now);
+
+   private:
+    std::map<Peer, double> times_;
+    std::set<std::pair<double, Peer>> order_;
+  };
+  using Spot = std::pair<std::size_t, Peer>;  // number of the node, peer
+
+  std::set<Spot>& pool_of(Peer peer);
+
+  std::vector<Worker> workers_;  // by peer
+  std::vector<bool> held_;
+  std::array<std::uint64_t, 6> phases_{};  // workers in each phase
+  std::map<std::string, std::size_t> nodes_;
+  std::array<std::set<Spot>, 3> pools_;
+  Alarms deadlines_, limits_;
+};
+
+}  // namespace seldon::orchestrator

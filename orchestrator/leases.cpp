@@ -1,0 +1,175 @@
+// How leases end: well, badly, or not at all.
+
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
+#include "orchestrator/orchestrator.h"
+
+namespace seldon::orchestrator {
+
+/// The lease is over and its cells have been told what becomes of them: whatever is left queues up again.
+void Orchestrator::end_lease(Peer peer, PackEnd::How how) {
+  const Lease lease = crew_[peer].lease;
+  const Pack& pack = ledger_.pack(lease.pack);
+  if (lease.exclusive) exclusive_runs_ = false;
+  sink_.pack_ended({pack, peer, crew_[peer].host, lease.attempt, lease.started, now_,
+                    static_cast<std::uint32_t>(lease.wanted.size()), lease.done, lease.failed, how});
+
+  if (how == PackEnd::How::finished && lease.done == lease.wanted.size())
+    for (const Group group :
+         costs_.learn(costs_.group(pack), costs_.computed(pack, lease.done), now_ - lease.started))
+      queue_.reorder(group);
+
+  const auto apart = ledger_.apart(lease.pack);
+  for (const std::uint32_t slot : lease.wanted)
+    if (std::ranges::binary_search(apart, slot)) enqueue(lease.pack, slot);
+  if (!lease.singly) enqueue(lease.pack);
+
+  Health::Verdict verdict;
+  if (lease.done > 0)
+    verdict = health_.succeeded(peer, lease.pack);
+  else if (how == PackEnd::How::finished)
+    verdict = health_.failed(peer, {lease.pack, lease.wanted}, lease.last_message);
+  const bool decided = how != PackEnd::How::finished && how != PackEnd::How::preempted;
+  if (decided || ledger_.missing(lease.pack) == 0) health_.forget(lease.pack);
+  bar(verdict);
+}
+
+void Orchestrator::fail(Peer peer, std::uint32_t slot, CellReport report, bool in_company) {
+  Worker& worker = crew_[peer];
+  ++worker.failed;
+  ++worker.lease.failed;
+  worker.lease.last_message = report.run.message;
+  ledger_.fail(worker.lease.pack, slot, std::move(report), in_company);
+}
+
+/// Every cell of the worker's lease that is still LEASED fails.
+void Orchestrator::fail_unreported(Peer peer, const std::string& message, bool timed_out) {
+  const Lease lease = crew_[peer].lease;
+  for (const std::uint32_t slot : lease.wanted) {
+    if (ledger_.state(lease.pack, slot) != CellState::leased) continue;
+    CellReport report{ledger_.pack(lease.pack).cell(slot), CellState::failed, {}, {}};
+    report.run.rank = peer;
+    report.run.host = crew_[peer].host;
+    report.run.message = message;
+    fail(peer, slot, std::move(report), timed_out && lease.wanted.size() > 1);
+    if (timed_out) ledger_.set_apart(lease.pack, slot);
+  }
+}
+
+/// The worker is to drop its pack; nothing counts.
+void Orchestrator::take_back(Peer peer) {
+  const Lease lease = crew_[peer].lease;
+  ledger_.take_back(lease.pack, lease.wanted);
+  message::send(transport_, peer, message::Cancel{lease.number});
+  end_lease(peer, PackEnd::How::preempted);
+  enter(peer, WorkerPhase::suspended);
+}
+
+/// The worker no longer counts, or not for now; what it held goes to others.
+void Orchestrator::lose(Peer peer, WorkerPhase phase, PackEnd::How how, const std::string& why) {
+  const WorkerPhase before = crew_[peer].phase;
+  if (before == WorkerPhase::gone) return;
+  spdlog::warn("{} {}", name(peer), why);
+  if (before == WorkerPhase::busy) {
+    const Lease lease = crew_[peer].lease;
+    if (how == PackEnd::How::preempted) {
+      ledger_.take_back(lease.pack, lease.wanted);
+    } else {
+      const bool suspect = lease.singly && ledger_.is_suspect(lease.pack, lease.wanted.front());
+      ledger_.lose(lease.pack, lease.wanted, suspect, peer, crew_[peer].host);
+    }
+    end_lease(peer, how);
+  }
+  enter(peer, phase);
+  if (phase == WorkerPhase::suspended) last_suspended_ = now_;
+  if (phase == WorkerPhase::gone || before == WorkerPhase::starting)
+    for (const Peer waiting : node_data_.leave(peer, crew_[peer].node)) supply(waiting);
+}
+
+void Orchestrator::time_out(Peer peer) {
+  const Lease lease = crew_[peer].lease;
+  const auto cells = costs_.computed(ledger_.pack(lease.pack), lease.wanted.size());
+  const std::string message =
+      fmt::format("not done after {:.0f} s ({} {} of at most {:g} s: --cell-timeout)", now_ - lease.started,
+                  cells, cells == 1 ? "cell" : "cells", *limits_.cell_seconds);
+  spdlog::warn("{}: {} {}", name(peer), ledger_.describe(ledger_.pack(lease.pack)), message);
+  fail_unreported(peer, message, true);
+  message::send(transport_, peer, message::Cancel{lease.number});
+  end_lease(peer, PackEnd::How::timed_out);
+  enter(peer, WorkerPhase::suspended);
+  last_suspended_ = now_;
+}
+
+/// Takes out who is proven guilty, and gives back the tries that this cost.
+void Orchestrator::bar(const Health::Verdict& verdict) {
+  if (verdict.guilty.empty()) return;
+  const Worker& first = crew_[verdict.guilty.front()];
+  spdlog::warn("{} is taken out: everything fails there and succeeds elsewhere; the last message was: {}",
+               verdict.node ? fmt::format("the node {} with {} workers", first.host, verdict.guilty.size())
+                            : name(verdict.guilty.front()),
+               verdict.last_message);
+  for (const Peer peer : verdict.guilty) {
+    const WorkerPhase phase = crew_[peer].phase;
+    if (phase == WorkerPhase::gone || phase == WorkerPhase::barred) continue;
+    const auto failures = health_.failures(peer);
+    for (const Health::Failure& failure : failures)
+      ledger_.refund(failure.pack, failure.slots, crew_[peer].host);
+    if (phase == WorkerPhase::busy) take_back(peer);
+    enter(peer, WorkerPhase::barred);
+  }
+}
+
+// ---- silence and death --------------------------------------------------------------------------
+
+bool Orchestrator::check_deadlines() {
+  bool any = false;
+  while (const auto peer = crew_.pop_over_limit(now_)) {
+    time_out(*peer);
+    any = true;
+  }
+  while (const auto peer = crew_.pop_due(now_)) {
+    Worker& worker = crew_[*peer];
+    // While another of its node gets the data, it is that one that has to speak.
+    if (node_data_.waits(*peer, worker.node)) worker.heard = now_;
+    if (worker.heard + patience(*peer) > now_) {
+      crew_.watch(*peer, worker.heard + patience(*peer));  // it has been heard since: look again later
+      continue;
+    }
+    any = true;
+    lose(*peer, WorkerPhase::suspended, PackEnd::How::silent,
+         fmt::format(
+             "has been silent for {:.0f} s{}", now_ - worker.heard,
+             worker.phase == WorkerPhase::busy ? "; its pack goes to another worker" : " while starting"));
+  }
+  return any;
+}
+
+bool Orchestrator::check_losses() {
+  bool any = false;
+  while (const auto peer = transport_.poll_loss()) {
+    lose(*peer, WorkerPhase::gone, PackEnd::How::lost, "has died");
+    any = true;
+  }
+  return any;
+}
+
+void Orchestrator::enter(Peer peer, WorkerPhase phase) {
+  crew_.enter(peer, phase, now_);
+  if (phase == WorkerPhase::starting || phase == WorkerPhase::busy)
+    crew_.watch(peer, crew_[peer].heard + patience(peer));
+  health_.expect(crew_.in(WorkerPhase::starting));
+  if (phase == WorkerPhase::idle) {
+    health_.join(peer, crew_[peer].node);
+    crew_.hold(peer, health_.on_probation(peer));
+  } else if (phase != WorkerPhase::busy) {
+    health_.leave(peer);
+  }
+}
+
+double Orchestrator::patience(Peer peer) const {
+  return crew_[peer].phase == WorkerPhase::starting ? limits_.start_seconds : limits_.lease_seconds;
+}
+
+}  // namespace seldon::orchestrator

@@ -1,0 +1,100 @@
+#pragma once
+// Every cell with what is known of it, and every change of it told to the sink.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "orchestrator/plan.h"
+#include "orchestrator/record_sink.h"
+#include "orchestrator/status.h"
+
+namespace seldon::orchestrator {
+
+/// A cell is a suspect while it may be what kills the workers that run it (docs/scheduling.md). Suspects, and
+/// cells that failed only in company, are `apart`: they run singly.
+class Ledger {
+ public:
+  /// Judges what an earlier run left behind and writes the judgement down. InternalError if the plan
+  /// contradicts itself. The sink must outlive it.
+  Ledger(const Plan& plan, const Limits& limits, RecordSink& sink);
+
+  std::size_t size() const { return packs_.size(); }
+  const Pack& pack(std::size_t index) const { return packs_[index].pack; }
+  bool complete() const { return missing_ == 0; }
+  std::uint64_t suspects() const { return suspects_; }
+  std::uint64_t preempted() const { return preempted_; }
+  std::uint64_t recorded_now() const { return recorded_now_; }
+  std::uint64_t failed_now() const { return failed_now_; }
+  const std::vector<ModelProgress>& models() const { return models_; }
+  /// [model][fraction] cells that are not final.
+  const std::vector<std::vector<std::uint64_t>>& left() const { return left_; }
+  /// "model qsa, fraction 3, trials 0 to 24".
+  std::string describe(const Pack& pack) const;
+
+  /// Slots that wait to run with the others of their pack, and slots that wait to run singly.
+  std::vector<std::uint32_t> together(std::size_t pack) const;
+  std::vector<std::uint32_t> apart(std::size_t pack) const;
+  /// A cell that must run while nothing else does: whatever ran beside it may share the blame otherwise.
+  bool exclusive(std::size_t pack, std::uint32_t slot) const;
+  bool is_suspect(std::size_t pack, std::uint32_t slot) const { return cell(pack, slot).level > 0; }
+  CellState state(std::size_t pack, std::uint32_t slot) const { return cell(pack, slot).state; }
+  /// Whether one of the cells that wait to run together has failed before.
+  bool tried(std::size_t pack) const;
+  /// Cells of the pack that are not final.
+  std::uint32_t missing(std::size_t pack) const { return packs_[pack].missing; }
+  /// What must not be touched while others of the pack run: all but them and what is DONE.
+  std::vector<std::uint32_t> filled(std::size_t pack, const std::vector<std::uint32_t>& wanted) const;
+
+  /// The slots become LEASED. `alone`: nothing else runs meanwhile. Returns the attempt.
+  std::uint32_t lease(std::size_t pack, const std::vector<std::uint32_t>& wanted, bool alone,
+                      const std::string& host);
+  /// A LEASED slot is DONE.
+  void record(std::size_t pack, std::uint32_t slot, CellReport report);
+  /// A LEASED slot has failed. Where `in_company` others may be the reason, so that its last try is not used
+  /// up. True if it is FAILED for good.
+  bool fail(std::size_t pack, std::uint32_t slot, CellReport report, bool in_company);
+  /// From now on the cell runs singly.
+  void set_apart(std::size_t pack, std::uint32_t slot) { cell(pack, slot).apart = true; }
+  /// Of these slots those that are LEASED are PREEMPTED; nothing counts.
+  void take_back(std::size_t pack, const std::vector<std::uint32_t>& wanted);
+  /// Their worker has died or hangs: of these slots those that are LEASED become suspects, or FAILED where
+  /// they have cost too many workers. `singly`: there was one cell in the lease, and it was a suspect.
+  void lose(std::size_t pack, const std::vector<std::uint32_t>& wanted, bool singly, Peer peer,
+            const std::string& host);
+  /// The last failure of these slots was their worker's fault: those that are not final have that try back.
+  void refund(std::size_t pack, const std::vector<std::uint32_t>& slots, const std::string& host);
+
+ private:
+  struct Cell {
+    CellState state = CellState::pending;  // PENDING, LEASED, or final
+    std::uint8_t level = 0;                // Suspicion::level
+    bool apart = false;
+    bool downed_job = false;  // an earlier job ended while it ran singly
+    std::uint32_t attempt = 0, failures = 0, deaths = 0;
+  };
+  struct PackCells {
+    Pack pack;
+    std::size_t first = 0;      // of cells_
+    std::uint32_t missing = 0;  // cells that are not final
+  };
+
+  Cell& cell(std::size_t pack, std::uint32_t slot) { return cells_[packs_[pack].first + slot]; }
+  const Cell& cell(std::size_t pack, std::uint32_t slot) const { return cells_[packs_[pack].first + slot]; }
+  void take_over(std::size_t pack, std::uint32_t slot, const CellStart& start);
+  void accuse(Cell& cell, bool counts);
+  void give_up(std::size_t pack, std::uint32_t slot, Peer peer, const std::string& host);
+  void settle(std::size_t pack, std::uint32_t slot, CellState state);
+  Suspicion suspicion(const Cell& cell, bool alone = false) const { return {cell.level, cell.deaths, alone}; }
+
+  Limits limits_;
+  RecordSink& sink_;
+  std::vector<PackCells> packs_;  // in the order of the plan
+  std::vector<Cell> cells_;
+  std::vector<ModelProgress> models_;
+  std::vector<std::vector<std::uint64_t>> left_;
+  std::uint64_t missing_ = 0, suspects_ = 0, preempted_ = 0, recorded_now_ = 0, failed_now_ = 0;
+};
+
+}  // namespace seldon::orchestrator
