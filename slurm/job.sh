@@ -41,7 +41,7 @@ export SELDON_CHAIN=${SELDON_CHAIN:-$SLURM_JOB_ID}
 chain_file=$store.chain
 
 recorded() {
-  if [ -e "$store" ]; then "$report" status "$store" --count || echo unreadable; else echo 0; fi
+  if [ -e "$store" ]; then "$report" status "$store" --count done || echo unreadable; else echo 0; fi
 }
 # Whether the last two jobs of this chain began with as many cells as there are now.
 two_jobs_in_vain() {
