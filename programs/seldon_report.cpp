@@ -4,6 +4,8 @@
 #include <exception>
 #include <iostream>
 #include <string>
+#include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -24,6 +26,8 @@ struct Options {
   std::string store, folder, layout;
   std::string rule, truth;  ///< empty: not asked for
   std::vector<std::string> formats = {"svg", "pdf", "png"};
+  std::string state;  ///< whose cells are counted; empty: all is told
+  bool json = false, watch = false;
 
   analysis::Selection selection() const {
     analysis::Selection selection;
@@ -72,9 +76,37 @@ void export_cells(const Options& options) {
               << " cells are not done and have no line in this layout (--layout tidy lists them)\n";
 }
 
+double now() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+void show(const analysis::Status& status, const Options& options) {
+  std::cout << (options.json ? analysis::status_json(status) : analysis::status_text(status)) << std::flush;
+}
+
+/// Shows the store's states every two seconds while its run gives signs of life.
+void watch(const Options& options) {
+  const bool terminal = isatty(STDOUT_FILENO) != 0 && !options.json;
+  while (true) {
+    auto status = analysis::status_of_states(options.store, now());
+    analysis::add_live(status, options.store);
+    if (status.owner != analysis::Owner::running) return;
+    if (terminal) std::cout << "\033[H\033[2J";
+    show(status, options);
+    if (!terminal && !options.json) std::cout << "\n";
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+  }
+}
+
 void status(const Options& options) {
-  const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
-  std::cout << analysis::status_text(analysis::status_of(read(options, analysis::Runs::read), now.count()));
+  if (!options.state.empty()) {
+    std::cout << analysis::count_cells(options.store, options.state) << "\n";
+    return;
+  }
+  if (options.watch) watch(options);
+  auto status = analysis::status_of(read(options, analysis::Runs::read), now());
+  analysis::add_live(status, options.store);
+  show(status, options);
 }
 
 void digest(const Options& options) {
@@ -121,6 +153,13 @@ int run(int argc, char** argv) {
 
   auto* status_command = app.add_subcommand("status", "tells how far the experiment is");
   add_store(*status_command, options);
+  auto* watched = status_command->add_flag("--watch", options.watch, "again every 2 s until the run ends");
+  auto* as_json = status_command->add_flag("--json", options.json, "as one line of JSON");
+  status_command
+      ->add_option("--count", options.state,
+                   "only the number of cells that are 'done', 'failed' ..., or of 'all'")
+      ->excludes(watched)
+      ->excludes(as_json);
   status_command->callback([&] { status(options); });
 
   auto* digest_command = app.add_subcommand("digest", "prints the SHA-256 of the results");

@@ -49,15 +49,16 @@ json json_of(const LiveStatus& status) {
                  {"cells", status.cells},
                  {"rate", status.rate},
                  {"reason", status.reason},
-                 {"workers_in_all", status.workers.size()}};
+                 {"workers_in_all", std::max<std::uint64_t>(status.workers_in_all, status.workers.size())}};
   if (status.ends_at) object["ends_at"] = *status.ends_at;
   if (status.seconds_left) object["seconds_left"] = *status.seconds_left;
   if (status.exit_code) object["exit_code"] = *status.exit_code;
   for (std::size_t state = 0; state < state_names.size(); ++state)
     object["cells_by_state"][state_names[state]] = status.cells_by_state[state];
 
-  std::map<std::string, std::uint64_t> phases;
-  for (const auto& worker : status.workers) ++phases[worker.phase];
+  auto phases = status.phases;
+  if (phases.empty())
+    for (const auto& worker : status.workers) ++phases[worker.phase];
   object["phases"] = phases;
   auto& workers = object["workers"] = json::array();
   const auto listed = std::min(status.workers.size(), live_workers_listed);
@@ -125,12 +126,15 @@ std::string live_status_path(const std::string& store_path) {
   return store_path + ".live.json";
 }
 
-void LiveStatusFile::write(const LiveStatus& status) {
+std::string to_json(const LiveStatus& status) {
   // Host names and messages may be of any bytes; JSON is UTF-8.
-  const auto text = json_of(status).dump(1, '\t', false, json::error_handler_t::replace);
+  return json_of(status).dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+void LiveStatusFile::write(const LiveStatus& status) {
   const auto part = path_ + ".part";
   try {
-    write_text(part, text + "\n");
+    write_text(part, to_json(status) + "\n");
     if (std::rename(part.c_str(), path_.c_str()) != 0)
       throw IncompleteError("naming '" + path_ + "' failed: " + std::generic_category().message(errno));
   } catch (const IncompleteError& error) {

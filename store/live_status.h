@@ -47,8 +47,8 @@ struct LiveStatus {
   double rate = 0;                              ///< cells recorded per second over the last minute
   std::optional<double> seconds_left;           ///< a guess
   std::vector<LiveWorker> workers;              ///< at most `live_workers_listed` are written
-  std::uint64_t workers_in_all = 0;             ///< set by the writer, as is
-  std::map<std::string, std::uint64_t> phases;  ///< how many of all workers are in each phase
+  std::uint64_t workers_in_all = 0;             ///< 0: as many as are listed here
+  std::map<std::string, std::uint64_t> phases;  ///< of all workers; empty: of those that are listed
   std::string reason;                           ///< why nothing runs; empty while something does
   std::optional<int> exit_code;                 ///< the run has ended with it
   bool operator==(const LiveStatus&) const = default;
@@ -58,6 +58,9 @@ inline constexpr std::size_t live_workers_listed = 1000;
 inline constexpr double live_seconds_between_writes = 2;
 /// A run whose heartbeat is older is taken for dead, where nothing else is known of it.
 inline constexpr double live_seconds_until_silent = 60;
+
+/// One line of JSON: what the file holds.
+std::string to_json(const LiveStatus& status);
 
 std::string live_status_path(const std::string& store_path);
 

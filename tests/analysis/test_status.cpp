@@ -1,7 +1,13 @@
+#include <cmath>
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "analysis/status.h"
+#include "core/error.h"
+#include "core/process.h"
 #include "example.h"
 
 namespace seldon::analysis {
@@ -90,6 +96,153 @@ TEST(Status, FailedCellsAreNoCompletion) {
   EXPECT_THAT(text,
               HasSubstr("80 ended (100.0 %), 1 cell failed; the same `seldon run` with --retry failed"));
   EXPECT_THAT(text, Not(HasSubstr("complete")));
+}
+
+TEST(Status, FailuresTellTheirHosts) {
+  auto results = half_done();
+  for (std::size_t cell = 0; cell < 3; ++cell)
+    results.models[1].runs[cell].host = cell == 1 ? "node2" : "node1";
+  const auto status = status_of(results, 2000);
+  EXPECT_EQ(status.failures[0].hosts, (std::map<std::string, std::uint64_t>{{"node1", 1}, {"node2", 1}}));
+  EXPECT_THAT(status_text(status), HasSubstr("2 x bad alloc on node1 (1), node2 (1)  (first: baseline_1"));
+}
+
+// ---- from the states alone, and from what the run tells of itself ---------------------------------------
+
+store::LiveStatus live() {
+  store::LiveStatus live;
+  live.job = "4711";
+  live.restarts = 1;
+  live.host = "another-host";
+  live.pid = 12;
+  live.started = 1000;
+  live.heartbeat = 1998;
+  live.ends_at = 2000 + 7200;
+  live.rate = 61.3;
+  live.seconds_left = 240;
+  live.workers = {{1, "node1", "busy", store::LivePack{"qsa", 0.5, 25, 25}, 12, 70, 1},
+                  {2, "node2", "idle", std::nullopt, 100, 5, 0},
+                  {3, "node2", "busy", store::LivePack{"big", 1, 3, 1}, 400, 2, 0}};
+  return live;
+}
+
+class StatusOfStore : public testing::Test {
+ protected:
+  Status look(const store::LiveStatus& told) {
+    store::LiveStatusFile(store_).write(told);
+    auto status = status_of_states(store_, 2000);
+    add_live(status, store_);
+    return status;
+  }
+  static Results results() {
+    auto results = half_done();
+    for (std::size_t cell = 0; cell < 3; ++cell) results.models[1].runs[cell].host = "node1";
+    example::set_state(results, 0, 1, 0, CellState::leased);
+    return results;
+  }
+  example::Folder folder_;
+  std::string store_ = example::write_store(results(), folder_.path());
+};
+
+TEST_F(StatusOfStore, StatesAloneTellAllButSolutions) {
+  const auto whole = status_of(read_results(store_, Runs::read), 2000);
+  const auto status = status_of_states(store_, 2000);
+  EXPECT_FALSE(status.solutions_known);
+  EXPECT_EQ(status.owner, Owner::unknown);
+  EXPECT_EQ(status.cells, whole.cells);
+  EXPECT_EQ(status.final_cells, whole.final_cells);
+  EXPECT_EQ(status.failed, 3u);
+  EXPECT_EQ(status.leased, 1u);
+  for (std::size_t m = 0; m < 2; ++m) EXPECT_EQ(status.models[m].cells, whole.models[m].cells);
+  ASSERT_EQ(status.failures.size(), whole.failures.size());
+  EXPECT_EQ(status.failures[0].message, whole.failures[0].message);
+  EXPECT_THAT(status_text(status), Not(HasSubstr("solutions")));
+}
+
+TEST_F(StatusOfStore, RunningOwnerTellsRateTimeLeftAndWorkers) {
+  const auto status = look(live());
+  EXPECT_EQ(status.owner, Owner::running);
+  const auto text = status_text(status);
+  EXPECT_THAT(text, HasSubstr("9 cells to do, 1 under way"));
+  EXPECT_THAT(
+      text, HasSubstr("running: job 4711, restart 1, another-host, process 12; alive 2 s ago, started 17 min "
+                      "ago, wall-time ends in 2.0 h"));
+  EXPECT_THAT(text, HasSubstr("61 cells/s in the last minute, about 4 min left"));
+  EXPECT_THAT(text, HasSubstr("3 workers: 2 busy, 1 idle"));
+  const auto longest = text.find("big, data fraction 1, trial 3\n"), other = text.find("trials 25-49\n"),
+             idle = text.find("- (idle)");
+  ASSERT_NE(longest, std::string::npos);
+  ASSERT_NE(idle, std::string::npos);
+  EXPECT_LT(longest, other);
+  EXPECT_LT(other, idle);
+}
+
+TEST_F(StatusOfStore, ReasonWhyNothingRunsIsTold) {
+  auto told = live();
+  told.workers = {};
+  told.reason = "no worker has come up yet";
+  EXPECT_THAT(status_text(look(told)), HasSubstr("nothing runs: no worker has come up yet"));
+}
+
+TEST_F(StatusOfStore, ManyWorkersAreSummedUp) {
+  auto told = live();
+  for (int rank = 4; rank <= 5000; ++rank)
+    told.workers.push_back({rank, "node3", "busy", std::nullopt, 1, 0, 0});
+  const auto text = status_text(look(told));
+  EXPECT_THAT(text, HasSubstr("5000 workers: 4999 busy, 1 idle"));
+  EXPECT_THAT(text, HasSubstr("... and 4988 more"));
+}
+
+TEST_F(StatusOfStore, EndedAndSilentOwnersAreToldApart) {
+  auto told = live();
+  told.exit_code = 3;
+  told.reason = "the wall-time is over";
+  auto status = look(told);
+  EXPECT_EQ(status.owner, Owner::ended);
+  EXPECT_THAT(status_text(status), HasSubstr("the last run ended 2 s ago with exit code 3 (job 4711"));
+  EXPECT_THAT(status_text(status), HasSubstr("the wall-time is over"));
+  told = live();
+  told.heartbeat = 2000 - 61;
+  status = look(told);
+  EXPECT_EQ(status.owner, Owner::silent);
+  EXPECT_THAT(status_text(status), HasSubstr("its last sign of life 61 s ago: it was killed, most likely"));
+  EXPECT_THAT(status_text(status), HasSubstr("9 cells to do; not running"));
+}
+
+TEST_F(StatusOfStore, ProcessThatIsGoneFromThisHostIsSilentAtOnce) {
+  auto told = live();
+  char name[256] = "";
+  ASSERT_EQ(gethostname(name, sizeof name - 1), 0);
+  told.host = name;
+  const auto self = this_process();
+  told.pid = self.pid;
+  told.process_start = self.started;
+  EXPECT_EQ(look(told).owner, Owner::running);
+  told.process_start += 1;  // another process that got the same number
+  EXPECT_EQ(look(told).owner, Owner::silent);
+}
+
+TEST_F(StatusOfStore, CountsCellsByState) {
+  EXPECT_EQ(count_cells(store_, "done"), 4u);
+  EXPECT_EQ(count_cells(store_, "failed"), 3u);
+  EXPECT_EQ(count_cells(store_, "leased"), 1u);
+  EXPECT_EQ(count_cells(store_, "pending"), 8u);
+  EXPECT_EQ(count_cells(store_, "all"), 16u);
+  EXPECT_THROW(count_cells(store_, "DONE"), InputError);
+}
+
+TEST_F(StatusOfStore, JsonHoldsTheSame) {
+  auto status = look(live());
+  auto json = nlohmann::json::parse(status_json(status));
+  EXPECT_EQ(json["run"], "running");
+  EXPECT_EQ(json["cells"], 16);
+  EXPECT_EQ(json["models"][1]["failed"], 3);
+  EXPECT_FALSE(json["models"][0].contains("solutions"));
+  EXPECT_EQ(json["failures"][0]["hosts"]["node1"], 2);
+  EXPECT_EQ(json["live"]["workers"][2]["pack"]["model"], "big");
+  json = nlohmann::json::parse(status_json(status_of(read_results(store_, Runs::read), 2000)));
+  EXPECT_EQ(json["models"][0]["solutions"], 1);
+  EXPECT_FALSE(json.contains("live"));
 }
 
 }  // namespace
