@@ -64,6 +64,9 @@ void rename_new(const std::string& from, const std::string& to);
 /// Gives `from` the name `to`, in place of what had it.
 void rename_over(const std::string& from, const std::string& to);
 
+/// The path from the root, symbolic links followed as far as there is something.
+std::string canonical(const std::string& path);
+
 /// This machine's name, for messages and for names of temporary files.
 std::string host_name();
 

@@ -22,6 +22,7 @@
 #include <spdlog/spdlog.h>
 
 #include "core/error.h"
+#include "core/process.h"
 #include "store/file.h"
 
 namespace seldon::store {
@@ -63,25 +64,6 @@ Number number_in(std::string_view text) {
   Number number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
-}
-
-struct ProcessStatus {
-  char state = 0;
-  std::uint64_t started = 0;
-};
-
-std::optional<ProcessStatus> status_of(std::int64_t process) {
-  const std::string text = read_text("/proc/" + std::to_string(process) + "/stat");
-  const auto name_end = text.rfind(')');  // a program may have any name
-  if (name_end == std::string::npos) return std::nullopt;
-  std::istringstream fields(text.substr(name_end + 1));
-  ProcessStatus status;
-  fields >> status.state;
-  constexpr int fields_between = 18;  // proc(5): state is the third field, starttime the 22nd
-  std::string skipped;
-  for (int i = 0; i < fields_between; ++i) fields >> skipped;
-  if (!(fields >> status.started)) return std::nullopt;
-  return status;
 }
 
 std::string new_token() {
@@ -233,12 +215,13 @@ std::string advice(double age) {
 
 // ---- owners --------------------------------------------------------------------------------------------
 
-Owner this_process() {
+Owner own_identity() {
   Owner owner;
   owner.token = new_token();
   owner.host = host_name();
-  owner.process = ::getpid();
-  if (const auto status = status_of(owner.process)) owner.started = status->started;
+  const Process process = seldon::this_process();
+  owner.process = process.pid;
+  owner.started = process.started;
   owner.boot = first_line(read_text("/proc/sys/kernel/random/boot_id"));
   owner.process_space = process_space();
   if (const char* job = std::getenv("SLURM_JOB_ID")) owner.job = first_line(job);
@@ -294,19 +277,25 @@ bool has_ended(const Owner& owner, const Owner& here) {
                           !owner.process_space.empty() && owner.process_space == here.process_space;
   if (!comparable || owner.process <= 0) return false;
   if (::kill(static_cast<pid_t>(owner.process), 0) != 0 && errno == ESRCH) return true;
-  const auto status = status_of(owner.process);
-  if (!status) return false;  // other users' processes may be hidden
-  return status->started != owner.started || status->state == 'Z' || status->state == 'X';
+  if (const auto now = find_process(owner.process)) return now->started != owner.started;
+  const std::string status = "/proc/" + std::to_string(owner.process) + "/stat";
+  return ::access(status.c_str(), F_OK) == 0;  // it is not reaped yet; other users' processes may be hidden
 }
 
 bool is_earlier_start(const Owner& owner, const Owner& here) {
   return !owner.job.empty() && owner.job == here.job && owner.restarts < here.restarts;
 }
 
+std::optional<Owner> holder_of(const std::string& path) {
+  const auto found = look(path + ".lock");
+  if (!found || has_ended(found->owner, own_identity())) return std::nullopt;
+  return found->owner;
+}
+
 // ---- the lock ------------------------------------------------------------------------------------------
 
 Lock::Lock(const std::string& path, const LockOptions& options)
-    : path_(path + ".lock"), owner_(this_process()), stale_seconds_(options.stale_seconds) {
+    : path_(path + ".lock"), owner_(own_identity()), stale_seconds_(options.stale_seconds) {
   require_folder(path);
   std::optional<std::string> forced;  // the one holder that --take-over means, if two processes say it
   const double deadline = seconds_since_boot() + 10;

@@ -27,7 +27,7 @@ struct Owner {
 };
 
 /// This process, with a token of its own for each call.
-Owner this_process();
+Owner own_identity();
 /// "node7, process 4711 (Slurm job 99, restart 2)".
 std::string describe(const Owner& owner);
 
@@ -40,6 +40,10 @@ Owner owner_from_text(const std::string& text);
 bool has_ended(const Owner& owner, const Owner& here);
 /// Whether this is an earlier start of the job that `here` belongs to: Slurm ends one before the next begins.
 bool is_earlier_start(const Owner& owner, const Owner& here);
+
+/// Who holds the lock of the store at `path`, as far as is known: nothing where nobody does, or where the
+/// holder is known to have ended. Changes nothing.
+std::optional<Owner> holder_of(const std::string& path);
 
 /// Holds PATH.lock until it is destroyed, with a heartbeat from a thread of its own.
 class Lock {

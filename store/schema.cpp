@@ -460,6 +460,17 @@ std::vector<std::byte> read_record(const File& file, const Schema& schema, CellK
   return bytes;
 }
 
+void write_record(File& file, const Schema& schema, CellKey key, std::span<const std::byte> record) {
+  const std::uint64_t row = schema.row(key);
+  const ModelPlaces& places = schema.places[key.model];
+  const auto write = [&](const Place& place) {
+    file.write(place.offset + row * place.row_bytes, record.first(place.row_bytes));
+    record = record.subspan(place.row_bytes);
+  };
+  write(places.cells);
+  for (const Place& place : places.arrays) write(place);
+}
+
 std::vector<CellState> read_states(const File& file, const Schema& schema, std::uint32_t model) {
   std::vector<CellState> states(schema.cells_per_model());
   file.read(schema.places.at(model).state.offset, std::as_writable_bytes(std::span(states)));

@@ -4,6 +4,7 @@
 // to the store room.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,7 @@ Schema read_schema(const std::string& path);
 
 /// The record of one cell as it lies in the file: the compound, then the arrays.
 std::vector<std::byte> read_record(const File& file, const Schema& schema, CellKey key);
+void write_record(File& file, const Schema& schema, CellKey key, std::span<const std::byte> record);
 std::vector<CellState> read_states(const File& file, const Schema& schema, std::uint32_t model);
 
 /// Does `bytes`, sealed by a worker, belong to this cell?

@@ -85,10 +85,10 @@ class Writer {
   void extend(const Header& wanted);
 
   /// A state alone (LEASED with its attempt before a pack is handed out), in the kernel on return; the cells'
-  /// rows of `runs` are emptied but for the attempt, the suspicion and the failures. InternalError for a
-  /// final state, or for a cell that is DONE.
+  /// rows of `runs` are emptied but for the attempt, the suspicion, the host and the failures. InternalError
+  /// for a final state, or for a cell that is DONE.
   void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt,
-                  const Suspicion& suspicion = {});
+                  const Suspicion& suspicion = {}, const std::string& host = {});
   /// A finished cell, each step in the kernel before the next: the state leaves any final value; record and
   /// run; state.
   /// InternalError, before anything is written: a second, different record of a DONE cell (an equal one, or a

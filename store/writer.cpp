@@ -42,12 +42,6 @@ std::unique_ptr<Lock> lock_store(const std::string& path, const LockOptions& opt
   return lock;
 }
 
-std::string canonical(const std::string& path) {
-  std::error_code error;
-  const auto resolved = std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error);
-  return error ? path : resolved.string();
-}
-
 }  // namespace
 
 struct Writer::Impl {
@@ -119,17 +113,6 @@ struct Writer::Impl {
   void put_state(CellKey key, CellState value) {
     file.write(schema.places[key.model].state.offset + schema.row(key), bytes_of(value));
     state(key) = value;
-  }
-
-  void put_record(CellKey key, std::span<const std::byte> record) {
-    const ModelPlaces& places = schema.places[key.model];
-    const std::uint64_t row = schema.row(key);
-    const auto put_next = [&](const Place& place) {
-      file.write(place.offset + row * place.row_bytes, record.first(place.row_bytes));
-      record = record.subspan(place.row_bytes);
-    };
-    put_next(places.cells);
-    for (const Place& place : places.arrays) put_next(place);
   }
 
   /// The same state for cells that lie side by side.
@@ -269,7 +252,7 @@ void Writer::extend(const Header& wanted) {
 }
 
 void Writer::set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt,
-                        const Suspicion& suspicion) {
+                        const Suspicion& suspicion, const std::string& host) {
   if (is_final(state)) throw InternalError("the states DONE and FAILED come with a report only");
   for (CellKey key : keys)
     if (impl_->state(key) == CellState::done)
@@ -278,6 +261,7 @@ void Writer::set_states(std::span<const CellKey> keys, CellState state, std::uin
   run.attempt = attempt;
   run.width = 0;
   run.suspicion = suspicion;
+  run.host = host;
   const RunRow row = to_row(run);
   impl_->change([&] {
     // All states first: they are what counts if the time is short, and a FAILED cell never stands there
@@ -306,7 +290,7 @@ void Writer::write(const CellReport& report) {
   impl_->change([&] {
     if (is_final(before)) impl_->put_state(key, CellState::leased);
     pass("store.record");
-    if (done) impl_->put_record(key, report.record);
+    if (done) write_record(impl_->file, impl_->schema, key, report.record);
     impl_->put_run(key, to_row(report.run));
     pass("store.between-record-and-state");
     impl_->put_state(key, report.state);

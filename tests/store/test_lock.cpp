@@ -49,7 +49,7 @@ void leave_lock(const std::string& store, const Owner& owner, double age = 0) {
 }
 
 Owner on_another_node() {
-  Owner owner = this_process();
+  Owner owner = own_identity();
   owner.host = "node7";
   owner.process = 4711;
   owner.boot = "of another machine";
@@ -105,14 +105,14 @@ class Gate {
 };
 
 TEST(Owner, IsReadAsItWasWritten) {
-  Owner owner = this_process();
+  Owner owner = own_identity();
   owner.job = "99";
   owner.restarts = 2;
   EXPECT_EQ(owner_from_text(to_text(owner)), owner);
   EXPECT_EQ(owner.process, ::getpid());
   EXPECT_GT(owner.started, 0U);
   EXPECT_FALSE(owner.boot.empty());
-  EXPECT_NE(this_process().token, this_process().token);
+  EXPECT_NE(own_identity().token, own_identity().token);
   EXPECT_THAT(describe(owner), HasSubstr(", Slurm job 99, restart 2"));
 }
 
@@ -122,7 +122,7 @@ TEST(Owner, NothingIsMadeOfOtherTexts) {
 }
 
 TEST(Owner, HasEndedOnlyWhereThatIsKnown) {
-  const Owner here = this_process();
+  const Owner here = own_identity();
   EXPECT_FALSE(has_ended(here, here));
   Owner other = here;
   other.started += 1;  // the number went to another process
@@ -149,7 +149,7 @@ TEST(Owner, HasEndedOnlyWhereThatIsKnown) {
 }
 
 TEST(Owner, AnEarlierStartIsOneOfTheSameJob) {
-  Owner here = this_process(), other = on_another_node();
+  Owner here = own_identity(), other = on_another_node();
   EXPECT_FALSE(is_earlier_start(other, here));  // neither is a job's
   here.job = other.job = "99";
   EXPECT_FALSE(is_earlier_start(other, here));
@@ -296,11 +296,11 @@ TEST(Lock, AStoppedHolderLosesItAndKnowsOnceItGoesOn) {
 
 TEST(Lock, IsNotBlockedByWhoDiedWhileTakingItOver) {
   const example::Folder folder;
-  Owner dead = this_process();
+  Owner dead = own_identity();
   dead.started += 1;
   leave_lock(folder.file(), dead);
   Owner taker = dead;
-  taker.token = this_process().token;
+  taker.token = own_identity().token;
   std::ofstream(folder.file() + ".lock-next-" + dead.token) << to_text(taker);
   std::ofstream(folder.file() + ".lock-" + taker.token) << to_text(taker);
   { const Lock lock(folder.file(), {}); }
@@ -342,10 +342,10 @@ int race(const example::Folder& folder, int starters, const LockOptions& options
 
 TEST(Lock, OneOfManyStartersGetsIt) {
   const example::Folder folder;
-  Owner dead = this_process();
+  Owner dead = own_identity();
   dead.started += 1;
   for (int round = 0; round < 60; ++round) {
-    dead.token = this_process().token;
+    dead.token = own_identity().token;
     const bool free = round % 3 == 0, forced = round % 3 == 1;
     if (!free) leave_lock(folder.file(), forced ? on_another_node() : dead);
     ASSERT_EQ(race(folder, 6, {.take_over = forced}), 1) << "round " << round;
