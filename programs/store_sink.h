@@ -21,6 +21,10 @@ class StoreSink final : public orchestrator::RecordSink {
   /// Waits for a sync that is under way.
   ~StoreSink() override = default;
 
+  void lease(std::span<const CellKey> keys, std::uint32_t attempt, const Suspicion& suspicion,
+             const std::string& host) override {
+    writer_.set_states(keys, CellState::leased, attempt, suspicion, host);
+  }
   void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt,
                   const Suspicion& suspicion) override {
     writer_.set_states(keys, state, attempt, suspicion);
