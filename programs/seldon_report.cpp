@@ -16,6 +16,7 @@
 #include "analysis/status.h"
 #include "analysis/three_plots.h"
 #include "core/error.h"
+#include "programs/report_store.h"
 #include "store/store.h"
 
 namespace {
@@ -166,6 +167,9 @@ int run(int argc, char** argv) {
   add_store(*digest_command, options);
   digest_command->callback([&] { digest(options); });
 
+  ExitCode code = ExitCode::complete;
+  programs::add_store_commands(app, code);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
@@ -173,7 +177,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     throw InputError(std::string(error.what()) + " (seldon-report --help tells more)");
   }
-  return static_cast<int>(ExitCode::complete);
+  return static_cast<int>(code);
 }
 
 }  // namespace
