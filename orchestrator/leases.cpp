@@ -33,7 +33,7 @@ void Orchestrator::end_lease(Peer peer, PackEnd::How how) {
     verdict = health_.failed(peer, {lease.pack, lease.wanted}, lease.last_message);
   const bool decided = how != PackEnd::How::finished && how != PackEnd::How::preempted;
   if (decided || ledger_.missing(lease.pack) == 0) health_.forget(lease.pack);
-  bar(verdict);
+  bar(verdict, peer);
 }
 
 void Orchestrator::fail(Peer peer, std::uint32_t slot, CellReport report, bool in_company) {
@@ -102,8 +102,9 @@ void Orchestrator::time_out(Peer peer) {
   last_suspended_ = now_;
 }
 
-/// Takes out who is proven guilty, and gives back the tries that this cost.
-void Orchestrator::bar(const Health::Verdict& verdict) {
+/// Takes out who is proven guilty, and gives back the tries that this cost. The lease of `through` has just
+/// ended: there is nothing to take back.
+void Orchestrator::bar(const Health::Verdict& verdict, Peer through) {
   if (verdict.guilty.empty()) return;
   const Worker& first = crew_[verdict.guilty.front()];
   spdlog::warn("{} is taken out: everything fails there and succeeds elsewhere; the last message was: {}",
@@ -116,7 +117,7 @@ void Orchestrator::bar(const Health::Verdict& verdict) {
     const auto failures = health_.failures(peer);
     for (const Health::Failure& failure : failures)
       ledger_.refund(failure.pack, failure.slots, crew_[peer].host);
-    if (phase == WorkerPhase::busy) take_back(peer);
+    if (phase == WorkerPhase::busy && peer != through) take_back(peer);
     enter(peer, WorkerPhase::barred);
   }
 }

@@ -100,7 +100,7 @@ class Orchestrator {
   void take_back(Peer peer);
   void lose(Peer peer, WorkerPhase phase, PackEnd::How how, const std::string& why);
   void time_out(Peer peer);
-  void bar(const Health::Verdict& verdict);
+  void bar(const Health::Verdict& verdict, Peer through);
   bool check_deadlines();
   bool check_losses();
 

@@ -104,6 +104,9 @@ std::vector<Mixture> mixtures() {
   Mixture& plain = add("an MPI without fault tolerance");
   plain.cluster.mtbf = 12000;
   plain.cluster.survives_deaths = false;
+  Mixture& bad = add("a bad node");
+  bad.cluster.bad_nodes = 1;
+  bad.cluster.mtbf = 8000;
   Mixture& limited = add("time limits");
   limited.jobs.seconds = 300;
   limited.jobs.grace_seconds = 60;
@@ -167,7 +170,10 @@ TEST_P(FaultySimulation, LosesNoCellAndRecordsNoneTwice) {
     EXPECT_GT(sum.cluster.hangs, 50u);
     EXPECT_GT(sum.late, 20u);
   }
-  if (cluster.failures > 0) {
+  if (cluster.bad_nodes > 0) {
+    EXPECT_GT(sum.failed_tries, 100u);
+    EXPECT_EQ(sum.failed, 0u);  // the node is taken out, and its failures do not count
+  } else if (cluster.failures > 0) {
     EXPECT_GT(sum.failed_tries, 500u);
   } else if (sum.broken_jobs == 0) {
     EXPECT_EQ(sum.failed, 0u);  // losses, hangs and preemptions alone cost no cell
