@@ -63,6 +63,7 @@ class MemorySink final : public RecordSink {
       EXPECT_EQ(entry.state, CellState::leased);
       ++entry.records;
     }
+    refunds += report.state == CellState::failed && report.run.failures < entry.failures;
     entry.state = report.state;
     entry.failures = report.run.failures;
     entry.suspicion = report.run.suspicion;
@@ -88,6 +89,7 @@ class MemorySink final : public RecordSink {
 
   std::map<CellKey, Entry> entries;
   std::vector<PackEnd> ends;
+  int refunds = 0;  // failures taken back
 };
 
 }  // namespace seldon::orchestrator

@@ -1,89 +1,14 @@
-#include <optional>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "orchestrator/orchestrator.h"
-#include "tests/orchestrator/memory_sink.h"
-#include "transport/in_process.h"
+#include "tests/orchestrator/rig.h"
 
 namespace seldon::orchestrator {
 namespace {
 
 using message::Tag;
 
-/// An orchestrator with a clock that the test turns and workers that the test speaks for.
-class OrchestratorTest : public ::testing::Test {
- protected:
-  void start(Plan plan, int workers, Limits limits = {}) {
-    hub_ = std::make_unique<transport::InProcess>(workers + 1);
-    Supply supply;
-    supply.config = "config";
-    supply.data = SharedBytes(Bytes(3));
-    supply.node = "rank 0's node";
-    supply.version = "1";
-    orchestrator_ = std::make_unique<Orchestrator>(std::move(plan), supply, limits, hub_->end(0), sink_,
-                                                   [this] { return time_; });
-  }
-
-  /// Two packs of three cells of model 0.
-  static Plan two_packs() {
-    Plan plan;
-    plan.packs = {{0, 0, 1, 0, 3}, {0, 0, 0, 0, 3}};
-    plan.costs = {30, 3};
-    plan.models = {"qsa"};
-    return plan;
-  }
-
-  template <class Message>
-  void say(Peer worker, const Message& message) {
-    message::send(hub_->end(worker), 0, message);
-    orchestrator_->turn();
-  }
-
-  void greet(Peer worker, const std::string& node = "far", const std::string& version = "1") {
-    say(worker, message::Hello{"host", node, version, ""});
-  }
-
-  std::optional<Transport::Arrival> hear(Peer worker) { return hub_->end(worker).poll(); }
-
-  template <class Message>
-  Message expect(Peer worker) {
-    const auto arrival = hear(worker);
-    if (!arrival || arrival->tag != static_cast<int>(Message::tag)) {
-      ADD_FAILURE() << "worker " << worker << " expected tag " << static_cast<int>(Message::tag) << ", got "
-                    << (arrival ? std::to_string(arrival->tag) : "nothing");
-      return {};
-    }
-    return message::decode<Message>(arrival->bytes.view());
-  }
-
-  /// Brings a worker to the point where it has its first pack, or waits for one.
-  void make_ready(Peer worker) {
-    greet(worker, "node " + std::to_string(worker));
-    EXPECT_TRUE(expect<message::Setup>(worker).share);
-    EXPECT_EQ(hear(worker)->tag, static_cast<int>(Tag::data));
-    say(worker, message::Ready{});
-  }
-
-  void report(Peer worker, const message::Assign& assign, std::uint32_t slot,
-              CellState state = CellState::done) {
-    CellReport cell{assign.pack.cell(slot), state, {}, {}};
-    cell.run.attempt = assign.attempt;
-    if (state == CellState::failed) cell.run.message = "singular matrix";
-    say(worker, message::CellDone{assign.lease, std::move(cell)});
-  }
-
-  void finish(Peer worker, const message::Assign& assign) {
-    for (const std::uint32_t slot : assign.slots.wanted) report(worker, assign, slot);
-    say(worker, message::PackDone{assign.lease, false});
-  }
-
-  double time_ = 100;
-  MemorySink sink_;
-  std::unique_ptr<transport::InProcess> hub_;
-  std::unique_ptr<Orchestrator> orchestrator_;
-};
+class OrchestratorTest : public Rig {};
 
 TEST_F(OrchestratorTest, HandsOutPacksInPlanOrderAndRecordsThem) {
   start(two_packs(), 1);
