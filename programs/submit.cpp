@@ -100,6 +100,10 @@ std::uint32_t grace_of_packs(std::uint32_t grace_seconds) {
   return grace_seconds - std::min(30u, grace_seconds / 2);
 }
 
+std::optional<std::uint32_t> tasks_per_node(const SubmitRequest& request) {
+  return request.tasks_per_node ? request.tasks_per_node : request.gpus_per_node;
+}
+
 std::string directives(const SubmitRequest& request, std::uint32_t threads) {
   std::string text;
   const auto add = [&](const std::string& option) { text += "#SBATCH " + option + "\n"; };
@@ -109,13 +113,11 @@ std::string directives(const SubmitRequest& request, std::uint32_t threads) {
   add_value("--job-name",
             request.job_name.empty() ? fs::path(request.config_path).stem().string() : request.job_name);
   add("--nodes=" + std::to_string(request.nodes));
-  const auto tasks = request.tasks_per_node ? request.tasks_per_node : request.gpus_per_node;
-  if (tasks) {
+  // Whole nodes where no number is given: the job counts their cores.
+  if (const auto tasks = tasks_per_node(request))
     add("--ntasks-per-node=" + std::to_string(*tasks));
-  } else {
-    add("--exclusive");  // whole nodes, a worker on each core
-    add("--hint=nomultithread");
-  }
+  else
+    add("--exclusive");
   if (threads > 1) add("--cpus-per-task=" + std::to_string(threads));
   if (request.gpus_per_node) add("--gpus-per-node=" + std::to_string(*request.gpus_per_node));
   add_value("--time", request.time);
@@ -160,6 +162,8 @@ std::string settings(const SubmitRequest& request, std::uint32_t threads) {
   set("report", (fs::path(program).parent_path() / "seldon-report").string());
   set("store", store);
   set("env_file", request.env_file.empty() ? "" : absolute(request.env_file));
+  const auto tasks = tasks_per_node(request);
+  text += "tasks_per_node=" + (tasks ? std::to_string(*tasks) : "") + "\n";
   text += "threads=" + std::to_string(threads) + "\nrun_arguments=(";
   for (const std::string& argument : arguments) text += "\n  " + shell_quoted(argument);
   return text + "\n)";

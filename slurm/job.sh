@@ -11,15 +11,21 @@ say() { echo "$(date '+%F %T') job $SLURM_JOB_ID: $*"; }
 # --- Signals. First of all, since USR1 kills a shell that does not expect it. ----------------------------------------
 # Slurm sends USR1 to this shell alone some time before the end (--signal above); `scancel --batch --signal=USR1` does
 # the same. The launcher hands it on to the program, which lets running packs end and hands out nothing more.
-# TERM comes with scancel, a requeue or the time limit; Slurm then ends the launcher itself.
+# TERM comes with scancel, a requeue or the time limit; Slurm then sends it to the launcher as well.
 launcher_pid='' signalled=no drain=no
 on_signal() {
   signalled=yes drain=yes
   say "signal $1"
   [ -z "$launcher_pid" ] || kill -USR1 "$launcher_pid" 2>/dev/null
 }
+on_term() {
+  on_signal TERM
+  # Slurm kills this shell soon. A launcher that hangs must go before, or the chain would end here.
+  [ -z "$launcher_pid" ] || { sleep 5; [ "$(job_field %T)" != COMPLETING ] || kill -KILL "$launcher_pid"; } &
+}
+job_field() { squeue --noheader --job "$SLURM_JOB_ID" --format="$1" 2>/dev/null; }
 trap 'on_signal USR1' USR1
-trap 'on_signal TERM' TERM
+trap on_term TERM
 
 # --- Environment -----------------------------------------------------------------------------------------------------
 cd "$folder" || exit 2
@@ -31,7 +37,7 @@ fi
 export OMP_NUM_THREADS=$threads OPENBLAS_NUM_THREADS=$threads
 # The program hands out no pack that cannot end in time. Older Slurm does not set this variable, and one that comes from
 # the job before is wrong: ask.
-end=$(SLURM_TIME_FORMAT=%s squeue --noheader --job "$SLURM_JOB_ID" --format=%e 2>/dev/null)
+end=$(SLURM_TIME_FORMAT=%s job_field %e)
 [[ $end =~ ^[0-9]+$ ]] && export SLURM_JOB_END_TIME=$end
 
 # --- The chain -------------------------------------------------------------------------------------------------------
@@ -41,7 +47,7 @@ export SELDON_CHAIN=${SELDON_CHAIN:-$SLURM_JOB_ID}
 chain_file=$store.chain
 
 recorded() {
-  if [ -e "$store" ]; then "$report" status "$store" --count done || echo unreadable; else echo 0; fi
+  if [ -e "$store" ]; then "$report" status "$store" --count "done" || echo unreadable; else echo 0; fi
 }
 # Whether the last two jobs of this chain began with as many cells as there are now.
 two_jobs_in_vain() {
@@ -61,14 +67,13 @@ echo "$SELDON_CHAIN $SLURM_JOB_ID ${SLURM_RESTART_COUNT:-0} $(recorded) $(date +
   { say "cannot write $chain_file: is the disk full, or not there on this node?"; exit 3; }
 
 # --- The program -----------------------------------------------------------------------------------------------------
-# As many workers as Slurm has tasks for, such as "8(x39),4", and rank 0, which hands out work and needs no core of its
-# own.
-workers=0
-for part in ${SLURM_TASKS_PER_NODE//,/ }; do
-  tasks=${part%%\(*} nodes=1
-  [[ $part != *x* ]] || { nodes=${part##*x}; nodes=${nodes%\)}; }
-  workers=$((workers + tasks * nodes))
-done
+# Workers, and rank 0, which hands out work and needs no core of its own. Without a number: whole nodes, a worker on each
+# core; all nodes are taken to be like this one.
+if [ -z "$tasks_per_node" ]; then
+  cores=$(lscpu --parse=CORE,SOCKET | grep -v '^#' | sort -u | wc -l)
+  tasks_per_node=$((cores > threads ? cores / threads : 1))
+fi
+workers=$((SLURM_JOB_NUM_NODES * tasks_per_node))
 ranks=$((workers + 1))
 
 @LAUNCHER@
@@ -93,8 +98,7 @@ case $status in
   2) say "bad input, see above; not tried again"; exit 2 ;;
 esac
 trap '' USR1 TERM  # what follows is short, and a requeue sends TERM
-state=$(squeue --noheader --job "$SLURM_JOB_ID" --format='%T %r' 2>/dev/null)
-case $state in
+case $(job_field '%T %r') in
   "COMPLETING TimeLimit") ;;  # the drain took longer than was allowed for
   COMPLETING*) say "incomplete (status $status), ended by Slurm: cancelled, or requeued by Slurm itself"; exit 3 ;;
 esac

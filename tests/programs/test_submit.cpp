@@ -64,7 +64,9 @@ class SubmitTest : public ::testing::Test {
   /// Stand-ins for all that a job calls: Slurm writes down what it is asked, the launcher runs rank 0 alone,
   /// `seldon` does what `program` says, and `recorded` prints the number of cells.
   void stand_ins(const std::string& program, const std::string& recorded) const {
-    stand_in("squeue", "case \"$*\" in *%T*) cat \"$TEST/state\" ;; *) echo 2000000000 ;; esac");
+    stand_in("squeue",
+             "case \"$*\" in *'%T %r') cat \"$TEST/state\" ;; *%T) cut -d' ' -f1 \"$TEST/state\" ;; *) echo "
+             "2000000000 ;; esac");
     stand_in("scontrol", "echo \"scontrol $*\" >>\"$TEST/asked\"; exit $(cat \"$TEST/requeue-status\")");
     stand_in("sbatch", "printf '%s\\n' \"sbatch $*\" >>\"$TEST/asked\"");
     stand_in("mpirun",
@@ -91,7 +93,6 @@ class SubmitTest : public ::testing::Test {
             "SLURM_JOB_ID=7",
             "SLURM_RESTART_COUNT=" + std::to_string(restarts),
             "SLURM_JOB_NUM_NODES=2",
-            "SLURM_TASKS_PER_NODE=2(x2)",
             "bash",
             path("job.sh")};
   }
@@ -123,7 +124,11 @@ TEST_F(SubmitTest, WritesWhatSlurmReads) {
 
 TEST_F(SubmitTest, TakesWholeNodesWithoutANumberOfTasks) {
   request_.tasks_per_node = {};
-  EXPECT_THAT(job_script(request_, 1), HasSubstr("\n#SBATCH --exclusive\n#SBATCH --hint=nomultithread\n"));
+  EXPECT_THAT(job_script(request_, 1), HasSubstr("\n#SBATCH --nodes=2\n#SBATCH --exclusive\n"));
+  stand_ins("exit 0", "echo 0");
+  stand_in("lscpu", "printf '# CORE,SOCKET\\n0,0\\n1,0\\n0,0\\n1,0\\n2,1\\n'");  // two threads on two cores
+  EXPECT_EQ(run_command(job()).status, 0);
+  EXPECT_THAT(asked(), HasSubstr("mpirun -n 7 "));
 }
 
 TEST_F(SubmitTest, GivesAWorkerWithThreadsItsCores) {
@@ -289,6 +294,15 @@ TEST_F(SubmitTest, TheJobForwardsUsr1AndWaitsForTheEnd) {
   EXPECT_EQ(result.status, 3) << result.output;
   EXPECT_EQ(text_of(folder_ / "drained"), "drained\n");
   EXPECT_THAT(result.output, HasSubstr("incomplete (status 3)"));
+  EXPECT_THAT(asked(), HasSubstr("scontrol requeue 7"));
+}
+
+TEST_F(SubmitTest, ALauncherThatHangsAtTheTimeLimitDoesNotEndTheChain) {
+  stand_ins("trap '' TERM USR1; kill -TERM $PPID; exec sleep 60", "echo 1");
+  write("state", "COMPLETING TimeLimit\n");
+  const auto result = run_command(job());
+  EXPECT_EQ(result.status, 3) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("incomplete (status 137)"));
   EXPECT_THAT(asked(), HasSubstr("scontrol requeue 7"));
 }
 
