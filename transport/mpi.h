@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,10 @@ std::string loaded_library();
 /// name of their library file, so that the mpirun of the one silently gives its own to programs of the other.
 void check_library(const std::string& compiled, const std::string& loaded);
 
-/// Owns MPI from MPI_Init_thread (MPI_THREAD_FUNNELED) to MPI_Finalize, which waits for every rank that
-/// lives. At most one per process. Throws InputError if another MPI is loaded than the one compiled with.
+/// Owns MPI from MPI_Init_thread (MPI_THREAD_FUNNELED) to the end of the process. The end is MPI_Finalize,
+/// which waits for every rank; where deaths are survived it is none, since MPI_Finalize may then hang: nobody
+/// waits for anybody, and to the others a rank that has ended is a lost one. At most one per process. Throws
+/// InputError if another MPI is loaded than the one compiled with.
 class MpiSession {
  public:
   MpiSession();
@@ -39,6 +42,8 @@ class MpiSession {
   /// True if the launcher has switched on what lets a run survive the death of a rank.
   bool fault_tolerant() const { return fault_tolerant_; }
   /// Ends the whole job with this exit code, without waiting for anyone: for when a rank no longer answers.
+  /// Where deaths are survived it ends this rank in a way that the others are told of. Those that lose rank 0
+  /// end too, and it is their exit code that the launcher reports.
   [[noreturn]] void abort(int exit_code) const;
 
  private:
@@ -63,7 +68,7 @@ class Mpi final : public Transport {
   /// A death becomes known in poll(). Always false without fault tolerance.
   bool lost(Peer peer) const override { return life_[static_cast<std::size_t>(peer)] == Life::lost; }
   std::optional<Peer> poll_loss() override;
-  bool drained() const override { return outgoing_.empty(); }
+  bool drained() const override { return outgoing_.requests.empty() && waiting_.empty(); }
 
  private:
   enum class Life : std::uint8_t { alive, dead, lost };  ///< lost: dead, and nothing more comes from it
@@ -76,19 +81,27 @@ class Mpi final : public Transport {
     std::vector<MPI_Request> requests = {};
     bool torn = false;  ///< the sender died while it was on its way
   };
-  struct Outgoing {
-    Peer to = 0;
-    MPI_Request request = MPI_REQUEST_NULL;
-    SharedBytes held;  ///< what the request reads
+  /// Requests under way, each with its peer and the memory that it uses.
+  struct Pending {
+    std::vector<MPI_Request> requests;
+    std::vector<Peer> peers;
+    std::vector<SharedBytes> held;
+    std::map<Peer, int> of_peer;  ///< how many
+
+    void add(MPI_Request request, Peer peer, SharedBytes bytes);
+    void remove(std::size_t index);
+    /// Removes those that are through, or whose peer has died.
+    void finish();
+    void free();
   };
-  /// A request that a death has left behind. It may end late or never; until then its memory is kept.
-  struct Abandoned {
-    MPI_Request request = MPI_REQUEST_NULL;
-    SharedBytes held;
+  /// A part of a long message that is not yet handed to MPI.
+  struct Chunk {
+    std::span<const std::byte> bytes;
+    SharedBytes owner;
   };
 
   void post_send(Peer to, int tag, std::span<const std::byte> bytes, const SharedBytes& owner);
-  void finish_sends();
+  void post_chunks();
   bool accept();
   void post_receive(Incoming& message, int count, MPI_Message& piece);
   std::optional<Arrival> take_complete();
@@ -98,14 +111,13 @@ class Mpi final : public Transport {
   bool notice_deaths();
   void bury();
   void abandon(Incoming message);
-  void abandon(Outgoing message);
-  void finish_abandoned();
 
   int rank_, size_;
   std::size_t chunk_bytes_;
-  std::deque<Incoming> incoming_;  // in order of arrival
-  std::vector<Outgoing> outgoing_;
-  std::vector<Abandoned> abandoned_;
+  std::deque<Incoming> incoming_;              // in order of arrival
+  std::map<Peer, std::deque<Chunk>> waiting_;  // to go out when earlier ones have left
+  Pending outgoing_;
+  Pending abandoned_;        // that a death has left behind: they may end late or never
   std::vector<Life> life_;   // by peer
   std::vector<Peer> dying_;  // dead, and not yet lost
   std::deque<Peer> losses_;  // not yet told

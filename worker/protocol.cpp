@@ -123,12 +123,13 @@ Transport::Arrival Worker::wait() {
   }
 }
 
-/// Without rank 0 nothing that this rank does would be recorded, and MPI_Finalize would hang.
+/// Without rank 0 nothing that this rank does would be recorded, and MPI_Finalize would hang. The
+/// orchestrator that has told how the run ends may be gone before this rank is.
 void Worker::end_if_orphaned() const {
   if (!transport_.lost(orchestrator_)) return;
-  spdlog::error("rank 0 is gone; this rank ends");
+  if (!stop_) spdlog::error("rank 0 is gone; this rank ends");
   spdlog::default_logger_raw()->flush();
-  _exit(static_cast<int>(ExitCode::incomplete));
+  _exit(stop_ ? stop_->exit_code : static_cast<int>(ExitCode::incomplete));
 }
 
 /// What may come at any time.

@@ -23,8 +23,8 @@ double steady_seconds();
 
 /// Says hello and works until told to stop; returns the exit code that came with the order. What the factory
 /// throws is sent to the orchestrator, what a pack throws becomes FAILED reports of its cells; neither ends
-/// the conversation. If the orchestrator dies the process ends at once with the exit code `incomplete`,
-/// before MPI_Finalize, which would hang.
+/// the conversation. If the orchestrator dies the process ends at once, before
+/// MPI_Finalize, which would hang: with the exit code of the order if it was told to stop, else `incomplete`.
 ExitCode serve(Transport& transport, Peer orchestrator, const message::Hello& hello,
                const RunnerFactory& make_runner, const Clock& clock = steady_seconds);
 
