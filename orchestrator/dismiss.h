@@ -47,10 +47,10 @@ bool dismiss(Transport& transport, ExitCode code, double seconds, const Clock& c
 /// How a process of this node is ended.
 using Killer = std::function<bool(const Process&)>;
 
-/// The same where the transport survives deaths: a worker that does not answer in time, and would keep all
-/// others from leaving (MPI_Finalize waits for the living), is killed by the workers of its own node, which
-/// are kept until then, or by the caller if it is on `own_node`. Then its death is awaited for another
-/// `seconds`. False if some neither answered nor died: nobody could reach them.
+/// The same where the transport survives deaths. A worker that does not answer in time would keep the job
+/// from ending: it is killed by the workers of its own node, which are kept until then, or by the caller if
+/// it is on `own_node`, and its death is awaited for another `seconds`. False if some neither answered nor
+/// died: nobody could reach them. The others have left all the same.
 bool dismiss_or_kill(RollCall& peers, ExitCode code, double seconds, const Clock& clock,
                      const std::string& own_node, const Killer& kill = kill_process);
 

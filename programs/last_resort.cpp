@@ -6,7 +6,7 @@
 
 namespace seldon::programs {
 
-LastResort::LastResort(double seconds, ExitCode code, const std::string& what) {
+LastResort::LastResort(double seconds, ExitCode code, const std::string& what, Ending ending) {
   message_ = "seldon: error: ";
   message_ += what;
   message_ += "; this process ends now\n";
@@ -14,14 +14,15 @@ LastResort::LastResort(double seconds, ExitCode code, const std::string& what) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this, seconds, code] { wait(seconds, code); });
+  thread_ = std::thread([=, this] { wait(seconds, code, ending); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-void LastResort::wait(double seconds, ExitCode code) {
+void LastResort::wait(double seconds, ExitCode code, Ending ending) {
   std::unique_lock lock(mutex_);
   if (changed_.wait_for(lock, std::chrono::duration<double>(seconds), [this] { return disarmed_; })) return;
   [[maybe_unused]] const auto written = write(STDERR_FILENO, message_.data(), message_.size());
+  if (ending == Ending::signal) raise(SIGKILL);
   _exit(static_cast<int>(code));
 }
 

@@ -21,6 +21,9 @@ namespace {
 
 constexpr double seconds_between_heartbeats = 1;
 constexpr double seconds_between_looks = 0.01;  // for an order to stop, from within the engine
+// After Bye: longer than rank 0 takes over its end, since a rank 0 that ends with an error is not always
+// noticed.
+constexpr double seconds_to_stay = 120;
 
 class Worker {
  public:
@@ -58,6 +61,7 @@ class Worker {
     message::send(transport_, orchestrator_, message);
   }
   Transport::Arrival wait();
+  void stay();
   void end_if_orphaned() const;
   void receive(const Transport::Arrival& arrival);
   void set_up(const message::Setup& setup);
@@ -108,7 +112,7 @@ ExitCode Worker::serve() {
     }
   }
   tell(message::Bye{});
-  while (stop_->stay && !released_) receive(wait());
+  if (stop_->stay) stay();
   for (Backoff backoff; !transport_.drained(); backoff.pause()) {
     transport_.poll();
     end_if_orphaned();
@@ -121,6 +125,16 @@ Transport::Arrival Worker::wait() {
     if (auto arrival = transport_.poll()) return std::move(*arrival);
     end_if_orphaned();
   }
+}
+
+/// Until rank 0 needs this rank no more.
+void Worker::stay() {
+  const double end = clock_() + seconds_to_stay;
+  for (Backoff backoff; !released_ && clock_() < end; backoff.pause())
+    if (const auto arrival = transport_.poll())
+      receive(*arrival);
+    else
+      end_if_orphaned();
 }
 
 /// Without rank 0 nothing that this rank does would be recorded, and MPI_Finalize would hang. The

@@ -32,6 +32,15 @@ TEST(LastResortDeathTest, EndsWhatHangsWithSignalsBlocked) {
   EXPECT_EXIT(hang(), ::testing::ExitedWithCode(4), "it hangs");
 }
 
+TEST(LastResortDeathTest, EndsByASignalWhereOthersMustNotice) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto hang = [] {
+    const LastResort guard(0.05, ExitCode::incomplete, "the end hangs", Ending::signal);
+    for (;;) pause();
+  };
+  EXPECT_EXIT(hang(), ::testing::KilledBySignal(SIGKILL), "the end hangs");
+}
+
 TEST(LastResort, LetsGoAtOnceWhenDisarmed) {
   const auto start = std::chrono::steady_clock::now();
   {

@@ -214,6 +214,12 @@ TEST_F(ProtocolTest, StaysAfterItsLastWordsUntilReleased) {
   EXPECT_EQ(heard_.back(), Tag::bye);
 }
 
+TEST_F(ProtocolTest, DoesNotStayForEver) {
+  stop_.stay = true;
+  EXPECT_EQ(serve_with([](const Pack&, Progress&, const auto&) {}), ExitCode::incomplete);
+  EXPECT_GT(time_, 120);
+}
+
 TEST_F(ProtocolTest, KillsTheProcessThatIsMeantAndNoOther) {
   const pid_t child = fork();
   if (child == 0) {
