@@ -17,8 +17,9 @@ constexpr double longest_silence = 7 * 86400;  // an orchestrator that waits lon
 /// How one job went.
 struct Job {
   double ended = 0;
-  bool finished = false, preempted = false, broken = false;
+  bool preempted = false, broken = false;
   std::string why_idle;
+  std::optional<std::string> hopeless;
 };
 
 class Simulation {
@@ -80,7 +81,6 @@ Job Simulation::run_job(double start) {
   supply.node = "rank 0";
   RecordSink& sink = tampered_ ? *tampered_ : store_;
   Orchestrator orchestrator(plan(), supply, limits_, cluster, sink, [&] { return cluster.time(); });
-  if (const auto why = orchestrator.hopeless()) throw InputError(*why);
 
   bool told = false;
   double last_event = start;
@@ -99,10 +99,10 @@ Job Simulation::run_job(double start) {
     }
   }
   job.ended = cluster.time();
-  job.finished = orchestrator.finished();
   job.broken = cluster.broken();
   job.preempted = preempted && (told || job.ended >= end);
   job.why_idle = orchestrator.why_idle();
+  job.hopeless = orchestrator.hopeless();
   cluster.end();
   add(cluster.counts());
   report_.late += orchestrator.snapshot().late;
@@ -123,6 +123,10 @@ SimulationReport Simulation::run() {
     idle_jobs = store_.progress() == before ? idle_jobs + 1 : 0;
     if (idle_jobs == jobs_.idle_jobs) {
       report_.why_not = std::to_string(idle_jobs) + " jobs in a row recorded no cell";
+      break;
+    }
+    if (job.hopeless) {
+      report_.why_not = *job.hopeless;
       break;
     }
     if (report_.jobs > jobs_.restarts) {
