@@ -1,21 +1,26 @@
 // How fast one core records cells: the loan experiment's record (one constraint, two base nodes, three
 // subgroups, one ground truth, two rules, histograms) through the store's whole protocol, and a scan over all
-// of it.
+// of it. Also: how long it takes to mark all cells as PREEMPTED, for which the launcher leaves 0.2 s.
 //
 // usage: bench_store [CELLS] [FOLDER]
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <exception>
 #include <filesystem>
+#include <mutex>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <unistd.h>
 
 #include "store/store.h"
+#include "store/verify.h"
 
 namespace {
 
@@ -54,6 +59,27 @@ Seconds time(Work work) {
           static_cast<double>(std::clock() - processor) / CLOCKS_PER_SEC};
 }
 
+/// As a run does: every 10 seconds.
+void sync_now_and_then(store::Writer& writer, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::unique_lock hold(mutex);
+  std::condition_variable_any never;
+  while (!never.wait_for(hold, stop, std::chrono::seconds(10), [] { return false; }) &&
+         !stop.stop_requested())
+    writer.sync();
+}
+
+/// All cells of a new store are LEASED, and then PREEMPTED at once.
+Seconds time_marking(const store::Header& header, const std::string& path) {
+  store::Writer writer = store::Writer::create(path, header);
+  std::vector<CellKey> cells;
+  for (std::uint32_t trial = 0; trial < header.n_trials; ++trial) cells.push_back({0, 0, 0, trial});
+  writer.set_states(cells, CellState::leased, 1);
+  const Seconds seconds = time([&] { writer.set_states(cells, CellState::preempted, 1); });
+  std::filesystem::remove(path);
+  return seconds;
+}
+
 void measure(std::uint32_t cells, const std::string& path) {
   const store::Header header = loan_header(cells);
   const Seconds creation = time([&] { store::Writer::create(path, header); });
@@ -73,12 +99,14 @@ void measure(std::uint32_t cells, const std::string& path) {
     reports[trial].run.host = "localhost";
   }
   const Seconds writing = time([&] {
+    std::jthread syncing_beside([&](const std::stop_token& stop) { sync_now_and_then(writer, stop); });
     for (const CellReport& report : reports) {
       writer.set_states(std::span(&report.key, 1), CellState::leased, 1);
       writer.write(report);
     }
   });
   const Seconds syncing = time([&] { writer.sync(); });
+  const Seconds verifying = time([&] { store::verify(path); });
   const store::Reader reader(path);
   std::size_t scanned = 0;
   const Seconds scanning = time([&] {
@@ -87,6 +115,8 @@ void measure(std::uint32_t cells, const std::string& path) {
       scanned += reader.compounds(0, first, std::min(block, cells - first)).size();
   });
   const Seconds hashing = time([&] { store::digest(path); });
+
+  const Seconds marking = time_marking(header, path + ".marked");
 
   const auto rate = [](double amount, Seconds seconds, const char* unit) {
     std::printf("%10.2f %s (%.2f by the processor's time)\n", amount / seconds.clock, unit,
@@ -99,7 +129,10 @@ void measure(std::uint32_t cells, const std::string& path) {
   std::printf("recorded "), rate(cells, writing, "cells/s, leased and written");
   std::printf("synced   "), rate(all_bytes / 1e6, syncing, "MB/s");
   std::printf("scanned  "), rate(static_cast<double>(scanned) / 1e9, scanning, "GB/s of compounds");
+  std::printf("verified "), rate(all_bytes / 1e9, verifying, "GB/s");
   std::printf("digest   "), rate(all_bytes / 1e9, hashing, "GB/s");
+  std::printf("marked   %10.3f s for all cells PREEMPTED (%.3f by the processor's time)\n", marking.clock,
+              marking.processor);
 }
 
 }  // namespace

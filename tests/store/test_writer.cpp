@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <csignal>
 #include <fstream>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -316,42 +315,6 @@ TEST(Writer, SaysThatAFolderIsReadOnly) {
   ASSERT_EQ(::seteuid(user), 0);
   ::chmod(folder.path().c_str(), 0755);
   EXPECT_THAT(folder.names(), IsEmpty());
-}
-
-/// A file system of 8 MB, if we may mount one.
-class SmallDisk {
- public:
-  SmallDisk() { mounted_ = ::mount("none", folder_.path().c_str(), "tmpfs", 0, "size=8m") == 0; }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-  ~SmallDisk() {
-    if (mounted_) ::umount(folder_.path().c_str());
-  }
-  bool mounted() const { return mounted_; }
-  const example::Folder& folder() const { return folder_; }
-
- private:
-  example::Folder folder_;
-  bool mounted_ = false;
-};
-
-TEST(Writer, DoesNotStartWhatADiskCannotHold) {
-  const SmallDisk disk;
-  if (!disk.mounted()) GTEST_SKIP() << "mounting a small file system needs root";
-  const Header large = example::header(3, 500), small = example::header();
-  ASSERT_GT(size_on_disk(large), 8U << 20);
-  EXPECT_THAT([&] { Writer::create(disk.folder().file(), large); },
-              ThrowsMessage<IncompleteError>(
-                  testing::AllOf(HasSubstr("No space left on device"), HasSubstr("make room"))));
-  EXPECT_THAT(disk.folder().names(), IsEmpty());
-
-  // A store that has its space is not harmed by others who fill the disk.
-  Writer writer = Writer::create(disk.folder().file(), small);
-  std::ofstream filler(disk.folder().file("filler"));
-  while (filler << std::string(1 << 16, 'x') << std::flush) continue;
-  for (CellKey key : example::all_cells(small)) writer.write(example::report(writer, key));
-  writer.sync();
-  EXPECT_EQ(std::ranges::count(Reader(disk.folder().file()).states(0), CellState::done), 12);
 }
 
 }  // namespace
