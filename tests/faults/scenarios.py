@@ -569,7 +569,7 @@ def sigterm_to_the_launcher(stage, index):
 @scenario()
 def end_of_the_wall_time(stage, _):
     """No pack starts that would not end in time; what is left goes on in the next job."""
-    stage.experiment = Fake(milliseconds=20, trials=100)
+    stage.experiment = Fake(milliseconds=50, trials=100)
     with stage.watch():
         begin = time.monotonic()
         status, text = stage.run(4, "--seconds", 4, "--grace", 1)
@@ -588,7 +588,7 @@ def end_of_the_wall_time(stage, _):
 @scenario()
 def second_run_on_one_store(stage, _):
     """It is refused, and told who writes; the first one does not notice."""
-    stage.experiment = Fake(milliseconds=10)
+    stage.experiment = Fake(milliseconds=25)
     with stage.watch(), stage.start(4) as job:
         ready(job)
         status, text = stage.run(3)
