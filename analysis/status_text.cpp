@@ -16,13 +16,6 @@ constexpr std::size_t hosts_shown = 4, workers_shown = 12;
 
 // ---- words ----------------------------------------------------------------------------------------------
 
-std::string duration(double seconds) {
-  if (seconds < 100) return fixed(seconds, 0) + " s";
-  if (seconds < 6000) return fixed(seconds / 60, 0) + " min";
-  if (seconds < 48 * 3600) return fixed(seconds / 3600, 1) + " h";
-  return fixed(seconds / 86400, 1) + " days";
-}
-
 std::string percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? "-" : fixed(100.0 * static_cast<double>(part) / static_cast<double>(whole), 1) + " %";
 }

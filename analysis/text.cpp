@@ -210,6 +210,13 @@ std::string csv_field(std::string_view text) {
   return quoted + "\"";
 }
 
+std::string duration(double seconds) {
+  if (seconds < 100) return fixed(seconds, 0) + " s";
+  if (seconds < 6000) return fixed(seconds / 60, 0) + " min";
+  if (seconds < 48 * 3600) return fixed(seconds / 3600, 1) + " h";
+  return fixed(seconds / 86400, 1) + " days";
+}
+
 std::string one_line(std::string_view text) {
   std::string line;
   while (!text.empty()) {

@@ -25,6 +25,9 @@ std::string numpy_str(std::span<const double> values);
 /// One field of a CSV file, quoted where RFC 4180 asks for it.
 std::string csv_field(std::string_view text);
 
+/// "17 s", "4 min", "3.2 h", "2.1 days".
+std::string duration(double seconds);
+
 /// Valid UTF-8 without control characters: each of those becomes a blank, each malformed byte U+FFFD.
 std::string one_line(std::string_view text);
 

@@ -10,6 +10,7 @@
 
 #include "analysis/gnuplot.h"
 #include "analysis/output.h"
+#include "analysis/palette.h"
 #include "analysis/text.h"
 
 namespace seldon::analysis {
@@ -194,10 +195,6 @@ Page lay_out(const Summary& summary) {
 // ---- the script
 // ----------------------------------------------------------------------------------------------------
 
-/// Okabe and Ito, "Color universal design", 2008: told apart with any colour vision. Yellow, faint on white,
-/// is last.
-constexpr std::array<const char*, 8> colours = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
-                                                "#E69F00", "#56B4E9", "#000000", "#F0E442"};
 /// Point types of gnuplot: disc, square, diamond, triangle up, triangle down, pentagon, circle. Seven of them
 /// and eight colours: 56 models before a pair repeats.
 constexpr std::array<int, 7> markers = {7, 5, 13, 9, 11, 15, 6};

@@ -15,6 +15,7 @@
 #include "analysis/results.h"
 #include "analysis/status.h"
 #include "analysis/three_plots.h"
+#include "analysis/timeline.h"
 #include "core/error.h"
 #include "programs/report_store.h"
 #include "store/store.h"
@@ -29,6 +30,7 @@ struct Options {
   std::vector<std::string> formats = {"svg", "pdf", "png"};
   std::string state;  ///< whose cells are counted; empty: all is told
   bool json = false, watch = false;
+  std::string file;  ///< of the timeline; empty: beside the store
 
   analysis::Selection selection() const {
     analysis::Selection selection;
@@ -110,6 +112,14 @@ void status(const Options& options) {
   show(status, options);
 }
 
+void timeline(const Options& options) {
+  const auto file = options.file.empty() ? options.store + ".timeline.svg" : options.file;
+  if (const auto unreadable = analysis::write_timeline(options.store, file))
+    std::cerr << "seldon-report: warning: " << unreadable << " lines of '"
+              << store::pack_rows_path(options.store) << "' cannot be read and are left out\n";
+  std::cout << file << "\n";
+}
+
 void digest(const Options& options) {
   std::cout << store::digest(options.store) << "\n";
 }
@@ -162,6 +172,11 @@ int run(int argc, char** argv) {
       ->excludes(watched)
       ->excludes(as_json);
   status_command->callback([&] { status(options); });
+
+  auto* timeline_command = app.add_subcommand("timeline", "draws who worked when, as SVG");
+  add_store(*timeline_command, options);
+  timeline_command->add_option("--out", options.file, "file to write (default: STORE.timeline.svg)");
+  timeline_command->callback([&] { timeline(options); });
 
   auto* digest_command = app.add_subcommand("digest", "prints the SHA-256 of the results");
   add_store(*digest_command, options);

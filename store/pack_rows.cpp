@@ -32,10 +32,18 @@ LeaseEnd lease_end_named(const std::string& name) {
   return static_cast<LeaseEnd>(found - lease_ends.begin());
 }
 
+/// Seconds since the epoch that a clock can have shown.
+double time_at(const json& line, const char* key) {
+  const auto time = line.at(key).get<double>();
+  if (!(0 <= time && time < 1e11)) throw InputError("no time of this world");
+  return time;
+}
+
 PackRow pack_of(const json& line) {
   PackRow row;
-  line.at("start").get_to(row.start);
-  line.at("end").get_to(row.end);
+  row.start = time_at(line, "start");
+  row.end = time_at(line, "end");
+  if (row.end < row.start) throw InputError("a lease that ends before it begins");
   line.at("rank").get_to(row.rank);
   line.at("host").get_to(row.host);
   line.at("model").get_to(row.model);
@@ -55,7 +63,7 @@ PackRow pack_of(const json& line) {
 
 RunMark run_of(const json& line) {
   RunMark run;
-  line.at("time").get_to(run.time);
+  run.time = time_at(line, "time");
   run.begins = line.at("run") == "begins";
   line.at("host").get_to(run.host);
   line.at("job").get_to(run.job);

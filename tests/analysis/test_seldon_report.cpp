@@ -1,15 +1,20 @@
 // The program as a user meets it: exit codes, messages, files.
 
 #include <array>
+#include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <string>
 #include <sys/wait.h>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "example.h"
+#include "store/live_status.h"
+#include "store/pack_rows.h"
 
 namespace seldon::analysis {
 namespace {
@@ -101,6 +106,57 @@ TEST_F(SeldonReport, DamagedRecordIsLeftOutWithAWarningAndHasNoDigest) {
   EXPECT_THAT(digest.output, HasSubstr("model 'baseline_1', data fraction 0.5, trial 4"));
 }
 
+TEST_F(SeldonReport, StatusForScripts) {
+  EXPECT_EQ(report("status " + store_ + " --count done").output, "80\n");
+  EXPECT_EQ(report("status " + store_ + " --count failed").output, "0\n");
+  EXPECT_THAT(report("status " + store_ + " --json").output, StartsWith("{\"cells\":80,"));
+}
+
+TEST_F(SeldonReport, WatchEndsAtOnceWhereNothingRuns) {
+  const auto result = report("status " + store_ + " --watch");
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.output, StartsWith("example: 2 models"));
+  EXPECT_THAT(result.output, HasSubstr("solutions"));
+}
+
+TEST_F(SeldonReport, WatchGoesOnUntilTheRunEnds) {
+  store::LiveStatus live;
+  live.host = "another-host";
+  live.heartbeat = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  store::LiveStatusFile file(store_);
+  file.write(live);
+  std::thread run_ends([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    live.exit_code = 0;
+    file.write(live);
+  });
+  const auto result = report("status " + store_ + " --watch");
+  run_ends.join();
+  EXPECT_EQ(result.status, 0);
+  const auto running = result.output.find("running: another-host"),
+             ended = result.output.find("the last run ended");
+  EXPECT_LT(running, ended);
+  EXPECT_NE(ended, std::string::npos);
+}
+
+TEST_F(SeldonReport, Timeline) {
+  const auto without = report("timeline " + store_);
+  EXPECT_EQ(without.status, 2);
+  EXPECT_THAT(without.output, HasSubstr("there is no '" + store_ + ".packs.jsonl'"));
+  store::PackRow row;
+  row.end = 10;
+  row.rank = 1;
+  row.model = "qsa";
+  std::string lines;
+  store::append_line(lines, row);
+  std::ofstream(store::pack_rows_path(store_)) << lines << "{\n";
+  const auto result = report("timeline " + store_);
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.output, HasSubstr("warning: 1 lines of '" + store_ + ".packs.jsonl'"));
+  EXPECT_THAT(result.output, HasSubstr(store_ + ".timeline.svg\n"));
+  EXPECT_THAT(example::read_file(store_ + ".timeline.svg"), HasSubstr("example: who worked when"));
+}
+
 TEST_F(SeldonReport, VersionAndHelp) {
   EXPECT_THAT(report("--version").output, StartsWith("seldon-report 0."));
   EXPECT_EQ(report("--help").status, 0);
@@ -110,8 +166,9 @@ TEST_F(SeldonReport, VersionAndHelp) {
 TEST_F(SeldonReport, BadInputExitsWithTwoAndSaysWhy) {
   for (const std::string& arguments : std::vector<std::string>{
            "", "nonsense", "plots " + store_, "plots /nowhere.h5 --out " + out_,
-           "status " + (folder_.path()).string(), "plots " + store_ + " --out /proc/plots",
-           "plots " + store_ + " --out " + out_ + " --formats gif",
+           "status " + (folder_.path()).string(), "status " + store_ + " --count nonsense",
+           "status " + store_ + " --count done --watch", "timeline /nowhere.h5",
+           "plots " + store_ + " --out /proc/plots", "plots " + store_ + " --out " + out_ + " --formats gif",
            "plots " + store_ + " --out " + out_ + " --rule medium",
            "export " + store_ + " --out " + out_ + " --layout csv", "digest /dev/null"}) {
     const auto result = report(arguments);
