@@ -24,10 +24,8 @@
 namespace seldon::programs {
 namespace {
 
-constexpr double seconds_for_start = 120;
-constexpr double seconds_for_goodbyes = 30;  // then the whole job is ended
-constexpr double seconds_to_answer = 10;     // then a worker is killed
-constexpr double seconds_for_mpi_to_end = 30;
+constexpr double seconds_for_goodbyes = 10;  // then a worker is killed, or the whole job ended
+constexpr double seconds_for_mpi_to_end = 5;
 
 message::Hello introduce(const RunRequest& request) {
   return {worker::host_name(), worker::node_name(), SELDON_VERSION, request.numerics};
@@ -56,7 +54,7 @@ ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& ses
   if (asked_by_signal() == Asked::terminate) leave_at_once(code);
   const bool all_gone =
       session.fault_tolerant()
-          ? orchestrator::dismiss_or_kill(peers, code, seconds_to_answer, worker::steady_seconds,
+          ? orchestrator::dismiss_or_kill(peers, code, seconds_for_goodbyes, worker::steady_seconds,
                                           worker::node_name())
           : orchestrator::dismiss(peers, code, seconds_for_goodbyes, worker::steady_seconds);
   if (!all_gone) {
@@ -136,14 +134,14 @@ ExitCode run(const RunRequest& request) {
 
   // A rank that dies before MPI is up leaves the others waiting for it; one that is stopped, at the end.
   std::optional<LastResort> guard;
-  guard.emplace(seconds_for_start, ExitCode::incomplete,
+  guard.emplace(request.seconds_for_start, ExitCode::incomplete,
                 "MPI does not start: another rank may have died before it was up");
   const transport::MpiSession session;
   guard.reset();
   check_joined(facts, session.size(), transport::loaded_library());
   const ExitCode code = session.size() > 1 ? run_as_rank(request, session) : run_alone(request);
-  guard.emplace(seconds_for_mpi_to_end, session.rank() == 0 ? code : ExitCode::incomplete,
-                "MPI does not end: another rank may hang");
+  // All is said and safe: whoever hangs now ends as if it had not.
+  guard.emplace(seconds_for_mpi_to_end, code, "MPI does not end: another rank may hang");
   return code;
 }
 

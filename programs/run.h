@@ -49,6 +49,7 @@ struct RunRequest {
   bool alone = false;           ///< one process is meant, whatever the launcher says
   std::optional<Shard> shard;
   double seconds_between_syncs = 10;  ///< of the store to the disk
+  double seconds_for_start = 120;     ///< for MPI to start, then the process ends
   std::optional<double> seconds;  ///< that the job may take; none: as SLURM_JOB_END_TIME says, or for ever
 
   std::function<Experiment()> prepare;  ///< called by rank 0 alone

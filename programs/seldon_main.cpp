@@ -16,6 +16,7 @@
 #include "programs/errors.h"
 #include "programs/experiment.h"
 #include "programs/run.h"
+#include "programs/simulate.h"
 #include "programs/submit.h"
 #include "worker/engine_runner.h"
 
@@ -29,6 +30,7 @@ struct Arguments {
   std::optional<Shard> shard;
   std::optional<double> seconds;
   SubmitRequest job;
+  SimulateRequest simulation;
 };
 
 ExitCode check(const Arguments& arguments) {
@@ -101,6 +103,16 @@ ExitCode submit_job(Arguments& arguments) {
   return submit(request);
 }
 
+ExitCode start_simulation(Arguments& arguments) {
+  Experiment experiment = to_experiment(prepare(arguments.config, arguments.overrides));
+  SimulateRequest& request = arguments.simulation;
+  request.header = std::move(experiment.header);
+  request.pack_costs = std::move(experiment.pack_costs);
+  request.together = std::move(experiment.together);
+  request.limits = experiment.limits;
+  return simulate(request, std::cout);
+}
+
 ExitCode predict(const Arguments& arguments) {
   worker::predict(arguments.solution, arguments.data, std::cout);
   return ExitCode::complete;
@@ -150,6 +162,42 @@ void add_submit(CLI::App& command, Arguments& arguments) {
   command.add_option("--log-dir", arguments.log_folder, "each rank writes its log here");
   command.add_flag("--dry-run", job.dry_run, "print the job script, submit nothing");
   command.add_option("RUN_FLAGS", job.run_flags, "after --: further flags of seldon run");
+}
+
+void add_simulate(CLI::App& command, Arguments& arguments) {
+  SimulateRequest& world = arguments.simulation;
+  add_config(command, arguments);
+  const auto text = [&](const char* flag, std::string& value, const char* form, const char* what) {
+    command.add_option(flag, value, what)->type_name(form);
+  };
+  const auto number = [&](const char* flag, auto& value, const char* what) {
+    command.add_option(flag, value, what)->capture_default_str();
+  };
+  command.add_option("--workers", world.workers, "of the cluster")->required();
+  number("--workers-per-node", world.workers_per_node, "that are lost together with their node");
+  text("--store", world.store, "FILE.h5", "cells take what they took there");
+  text("--cell-time", world.cell_time, "TIME",
+       "mean of a cell, such as 30s; the plan's costs are scaled to it");
+  number("--spread", world.spread, "sigma of the lognormal law of the cells of one model and fraction");
+  number("--misjudged", world.misjudged, "sigma of a lognormal factor between each model and its plan");
+  text("--mtbf", world.mtbf, "TIME", "mean time between the deaths of one worker, such as 12h");
+  text("--node-mtbf", world.node_mtbf, "TIME", "the same of a node with all its workers");
+  command.add_flag("--survive-node-losses", world.survive_node_losses, "a lost node does not end the job");
+  command.add_flag("--no-ulfm", world.no_ulfm, "a worker's death ends the job");
+  text("--hangs", world.hangs, "TIME[:LENGTH]",
+       "mean time between hangs of one worker, and their mean length");
+  text("--stragglers", world.stragglers, "SHARE:FACTOR", "so many workers take so many times longer");
+  text("--late", world.late, "SHARE:TIME", "so many workers come up to so late");
+  number("--bad-nodes", world.bad_nodes, "nodes on which every cell fails");
+  number("--failures", world.failures, "share of tries that end with an exception");
+  number("--killers", world.killers, "cells that kill whoever runs them");
+  text("--time", world.time, "TIME", "limit of a job");
+  number("--grace", world.grace, "before its end a job drains");
+  text("--preempt", world.preempt, "TIME", "mean time until a job is preempted");
+  number("--queue", world.queue, "between two jobs");
+  number("--restarts", world.restarts, "jobs after the first, at most");
+  number("--heartbeat", world.heartbeat, "between two signs of life of a worker");
+  number("--seed", world.seed, "of everything that is drawn");
 }
 
 /// Refuses what the parser cannot know to be wrong.
@@ -233,6 +281,10 @@ int seldon_main(int argc, char** argv) {
   auto* submit_command = app.add_subcommand("submit", "write a job script for Slurm and submit it");
   add_submit(*submit_command, arguments);
 
+  auto* simulate_command =
+      app.add_subcommand("simulate", "how long an experiment takes on a cluster, with what goes wrong there");
+  add_simulate(*simulate_command, arguments);
+
   auto* predict_command = app.add_subcommand("predict", "score new rows by a solution of run --once, as CSV");
   predict_command->add_option("SOLUTION", arguments.solution)->required();
   predict_command->add_option("DATA", arguments.data, "CSV, .gz too")->required();
@@ -243,9 +295,11 @@ int seldon_main(int argc, char** argv) {
     return explain(app, error);
   }
   try {
-    const bool one_process = *check_command || *submit_command || *predict_command || arguments.once;
+    const bool one_process =
+        *check_command || *submit_command || *simulate_command || *predict_command || arguments.once;
     if (one_process && launched_rank() > 0) return 0;  // the first of the launched processes does it
     if (*check_command) return static_cast<int>(check(arguments));
+    if (*simulate_command) return static_cast<int>(start_simulation(arguments));
     if (*submit_command) return static_cast<int>(submit_job(arguments));
     if (*run_command) return static_cast<int>(start_run(arguments));
     return static_cast<int>(predict(arguments));

@@ -145,20 +145,27 @@ class EngineRunner final : public PackRunner {
            const std::function<void(CellReport)>& report) override {
     const engine::ModelSpec& model = workspace_->model(pack.model);
     // Only where a result depends on the pack's width must the cells nobody asks for run again; rank 0
-    // compares them with what it has.
+    // compares them with what it has. In place of a cell that must not be touched the first wanted one runs
+    // once more, which nobody is told.
     const bool whole = model.architecture && model.architecture->network;
+    const auto is_in = [](const std::vector<std::uint32_t>& some, std::uint32_t slot) {
+      return std::ranges::find(some, slot) != some.end();
+    };
     std::vector<engine::TrialTask> tasks;
-    for (std::uint32_t slot = 0; slot < pack.width; ++slot)
-      if (whole || std::ranges::find(slots.wanted, slot) != slots.wanted.end()) {
-        const std::uint32_t trial = pack.first_trial + slot;
-        tasks.push_back({trial, workspace_->trial_rows(trial, workspace_->plan().rows[pack.fraction])});
-      }
+    std::vector<bool> told;
+    for (std::uint32_t slot = 0; slot < pack.width; ++slot) {
+      if (!whole && !is_in(slots.wanted, slot)) continue;
+      told.push_back(!is_in(slots.filled, slot));
+      const std::uint32_t trial = pack.first_trial + (told.back() ? slot : slots.wanted.front());
+      tasks.push_back({trial, workspace_->trial_rows(trial, workspace_->plan().rows[pack.fraction])});
+    }
     const double fraction = workspace_->description().data_fracs[pack.fraction];
     const auto iterations = workspace_->plan().schedules[pack.model][pack.fraction].iterations;
     const double start =
         std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    std::size_t next = 0;  // results come in the order of the tasks
     engine::run_trials(model, tasks, fraction, iterations, progress, [&](engine::TrialResult result) {
-      report(to_report(pack, result.trial - pack.first_trial, result, fraction, start));
+      if (told[next++]) report(to_report(pack, result.trial - pack.first_trial, result, fraction, start));
     });
   }
 
