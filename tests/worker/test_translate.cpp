@@ -216,17 +216,48 @@ TEST_F(Translate, RunnerGivesTheSameRecordWhateverElseItRuns) {
   for (const Pack& pack : prepared.header.packs) {
     std::vector<std::vector<std::byte>> together, alone;
     const std::vector<std::uint32_t> all = {0, 1, 2, 3};
-    runner->run(pack, all, progress, [&](CellReport report) {
+    runner->run(pack, {all, {}}, progress, [&](CellReport report) {
       EXPECT_EQ(report.state, CellState::done) << report.run.message;
       together.push_back(std::move(report.record));
     });
     for (const std::uint32_t slot : all)
-      runner->run(pack, {&slot, 1}, progress, [&](CellReport report) {
+      runner->run(pack, {{slot}, {}}, progress, [&](CellReport report) {
         EXPECT_EQ(report.key, pack.cell(slot));
         alone.push_back(std::move(report.record));
       });
     EXPECT_EQ(together, alone) << "model " << pack.model << ", fraction " << pack.fraction;
   }
+}
+
+TEST_F(Translate, ANetworkGivesTheSameRecordBesideFilledSlots) {
+  std::string text = config("", "pack_size = 4\n");
+  text.replace(text.find("logistic"), 8, "mlp");
+  std::ofstream(path("t.toml")) << text;
+  const Prepared prepared = prepare(path("t.toml"), {});
+  ASSERT_TRUE(prepared.facts.together[0]);
+  const auto runner = make_runner(prepared.header.config, *prepared.data, 0);
+  const Pack pack{0, 0, 1, 0, 4};
+  Unhindered progress;
+  std::vector<std::vector<std::byte>> whole;
+  runner->run(pack, {{0, 1, 2, 3}, {}}, progress, [&](CellReport report) {
+    EXPECT_EQ(report.state, CellState::done) << report.run.message;
+    whole.push_back(std::move(report.record));
+  });
+  ASSERT_EQ(whole.size(), 4u);
+  for (std::uint32_t slot = 0; slot < 4; ++slot) {
+    Slots single{{slot}, {0, 1, 2, 3}};
+    std::erase(single.filled, slot);
+    std::vector<CellReport> reports;
+    runner->run(pack, single, progress, [&](CellReport report) { reports.push_back(std::move(report)); });
+    ASSERT_EQ(reports.size(), 1u);
+    EXPECT_EQ(reports[0].key, pack.cell(slot));
+    EXPECT_EQ(reports[0].run.width, 4u);
+    EXPECT_EQ(reports[0].record, whole[slot]);
+  }
+  // What is recorded already runs along, and is told so that it can be compared.
+  std::vector<std::uint32_t> trials;
+  runner->run(pack, {{2}, {1}}, progress, [&](CellReport report) { trials.push_back(report.key.trial); });
+  EXPECT_EQ(trials, (std::vector<std::uint32_t>{0, 2, 3}));
 }
 
 TEST_F(Translate, MoreFractionsTrialsAndModelsChangeNothing) {
@@ -238,7 +269,7 @@ TEST_F(Translate, MoreFractionsTrialsAndModelsChangeNothing) {
     std::vector<std::byte> bytes;
     Unhindered progress;
     const std::uint32_t slot = 1;
-    runner->run({0, 0, fraction, 0, 4}, {&slot, 1}, progress,
+    runner->run({0, 0, fraction, 0, 4}, {{slot}, {}}, progress,
                 [&](CellReport report) { bytes = report.record; });
     return bytes;
   };
