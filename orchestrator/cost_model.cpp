@@ -25,12 +25,13 @@ CostModel::CostModel(const Plan& plan) : together_(plan.together), models_(plan.
   }
   for (GroupCost& each : groups_) each.estimate = each.unit;
 
-  for (std::uint32_t model = 0; model < plan.known_seconds.size(); ++model)
-    for (std::uint32_t fraction = 0; fraction < plan.known_seconds[model].size(); ++fraction) {
-      const double seconds = plan.known_seconds[model][fraction];
-      if (model < plan.models.size() && fraction < fractions_ && std::isfinite(seconds) && seconds > 0)
-        learn(group({0, model, fraction, 0, 1}), 1, seconds);
-    }
+  for (Group each = 0; each < groups(); ++each) {
+    const std::uint32_t model = each / fractions_, fraction = each % fractions_;
+    if (groups_[each].unit <= 0 || model >= plan.known_seconds.size()) continue;
+    const std::vector<double>& known = plan.known_seconds[model];
+    if (fraction < known.size() && std::isfinite(known[fraction]) && known[fraction] > 0)
+      learn(each, 1, known[fraction]);
+  }
 }
 
 std::uint32_t CostModel::computed(const Pack& pack, std::size_t wanted) const {

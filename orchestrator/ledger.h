@@ -39,6 +39,8 @@ class Ledger {
   /// A cell that must run while nothing else does: whatever ran beside it may share the blame otherwise.
   bool exclusive(std::size_t pack, std::uint32_t slot) const;
   bool is_suspect(std::size_t pack, std::uint32_t slot) const { return cell(pack, slot).level > 0; }
+  /// Of workers that only this cell can have caused.
+  std::uint32_t deaths(std::size_t pack, std::uint32_t slot) const { return cell(pack, slot).deaths; }
   CellState state(std::size_t pack, std::uint32_t slot) const { return cell(pack, slot).state; }
   /// Whether one of the cells that wait to run together has failed before.
   bool tried(std::size_t pack) const;

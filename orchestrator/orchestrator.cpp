@@ -35,6 +35,10 @@ Orchestrator::Orchestrator(Plan plan, Supply supply, Limits limits, Transport& t
     enqueue(pack);
     for (const std::uint32_t slot : ledger_.apart(pack)) enqueue(pack, slot);
   }
+  // Those that nothing speaks against go first, so that a job which is killed for other reasons, again and
+  // again, does not always kill the same one.
+  std::ranges::stable_sort(exclusives_, {},
+                           [&](const Task& task) { return ledger_.deaths(task.pack, *task.slot); });
   for (const Peer peer : crew_.all_in(WorkerPhase::starting)) enter(peer, WorkerPhase::starting);
   hopeless_ = find_hopeless();
 }
