@@ -161,10 +161,14 @@ class Ticket {
 
 // ---- whose it is ---------------------------------------------------------------------------------------
 
+double seconds_to_watch(double stale_seconds) {
+  return 2.2 * stale_seconds / beats_until_stale;
+}
+
 /// Looks at the heartbeat of a holder on another node, whose clock may be wrong and, on some file systems,
 /// may be what dates its files: a living one beats within the time of two beats.
 bool beats_while_watched(const std::string& path, const Found& found, double stale_seconds) {
-  const double end = seconds_since_boot() + 2.2 * stale_seconds / beats_until_stale;
+  const double end = seconds_since_boot() + seconds_to_watch(stale_seconds);
   while (seconds_since_boot() < end) {
     std::this_thread::sleep_for(pause_between_looks);
     const auto now = look(path);
@@ -298,7 +302,7 @@ Lock::Lock(const std::string& path, const LockOptions& options)
     : path_(path + ".lock"), owner_(own_identity()), stale_seconds_(options.stale_seconds) {
   require_folder(path);
   std::optional<std::string> forced;  // the one holder that --take-over means, if two processes say it
-  const double deadline = seconds_since_boot() + 10;
+  const double deadline = seconds_since_boot() + 10 + seconds_to_watch(stale_seconds_);
   while (true) {
     Ticket ticket(path_, owner_);
     const auto found = ticket.place(path_) ? std::nullopt : look(path_);
