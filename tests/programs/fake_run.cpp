@@ -65,6 +65,7 @@ void add_run(CLI::App& app, Arguments& arguments) {
   app.add_option("--grace", arguments.grace_seconds);
   app.add_option("--seconds", request.seconds, "that the job may take");
   app.add_option("--shard", arguments.shard, "I/N")->delimiter('/')->expected(2);
+  app.add_option("--sync-seconds", request.seconds_between_syncs);
   app.add_flag("--extend", request.extend);
   app.add_flag("--take-over", request.take_over);
   app.add_flag("--alone", request.alone);
