@@ -73,9 +73,10 @@ void Orchestrator::drain(double grace_seconds) {
   grace_ends_ = clock_() + grace_seconds;
 }
 
-void Orchestrator::preempt() {
+void Orchestrator::preempt(const std::function<bool(Peer)>& alive) {
   stopping_ = true;
-  const auto busy = crew_.all_in(WorkerPhase::busy);
+  auto busy = crew_.all_in(WorkerPhase::busy);
+  std::erase_if(busy, [&](Peer peer) { return !alive(peer); });
   for (const Peer peer : busy) ledger_.take_back(crew_[peer].lease.pack, crew_[peer].lease.wanted);
   for (const Peer peer : busy) {
     end_lease(peer, PackEnd::How::preempted);

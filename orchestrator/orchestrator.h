@@ -45,9 +45,10 @@ class Orchestrator {
   /// Hands out nothing more and lets running packs finish; after the grace time it takes them back as stop()
   /// does.
   void drain(double grace_seconds);
-  /// Marks every LEASED cell PREEMPTED and hands out nothing more. Sends nothing: for a process that has a
-  /// few tenths of a second to live.
-  void preempt();
+  /// Marks the cells of every busy worker that is `alive` PREEMPTED and hands out nothing more. Sends
+  /// nothing: for a process that has a few tenths of a second to live. What others hold stays LEASED until
+  /// they give it back: one of them may have died of it, which is why all have to end.
+  void preempt(const std::function<bool(Peer)>& alive);
   /// Nothing is left to do, or nobody to do it, or no time, or it has been stopped.
   bool finished() const;
 

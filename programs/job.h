@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -36,7 +37,8 @@ class Job {
 
   /// Workers that reach `transport` get to work. `other_ranks`: some are other processes, here or on other
   /// nodes, and those of one node share a copy of the data.
-  void start(Transport& transport, bool other_ranks);
+  /// `alive` tells at once whether a worker still lives, as far as that can be seen from here.
+  void start(Transport& transport, bool other_ranks, std::function<bool(Peer)> alive);
   /// Takes in what has arrived, and what signals ask for.
   bool turn();
   bool finished() const;
@@ -46,6 +48,7 @@ class Job {
  private:
   orchestrator::Plan plan();
   void heed_signals();
+  void end_at_once();
   std::array<std::uint64_t, 6> counts_by_state() const;
   store::LiveStatus live_status(std::optional<ExitCode> code) const;
   store::LiveWorker live_worker(const orchestrator::WorkerStatus& worker, double now) const;
@@ -62,6 +65,7 @@ class Job {
   std::vector<Pack> packs_;  // of this run: all, or a shard's
   std::unique_ptr<worker::NodeData> node_data_;
   std::unique_ptr<orchestrator::Orchestrator> orchestrator_;
+  std::function<bool(Peer)> alive_;
   Asked heeded_ = Asked::nothing;
   double next_live_status_ = 0;
 };

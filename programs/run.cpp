@@ -10,6 +10,8 @@
 #include <spdlog/spdlog.h>
 
 #include "core/backoff.h"
+#include "core/log_context.h"
+#include "core/process.h"
 #include "orchestrator/dismiss.h"
 #include "programs/errors.h"
 #include "programs/job.h"
@@ -34,9 +36,19 @@ message::Hello introduce(const RunRequest& request) {
 // ---- rank 0 -------------------------------------------------------------------------------------------
 
 /// Under a launcher that is about to kill: not a word to anyone, no MPI_Finalize.
-[[noreturn]] void leave_at_once(ExitCode code) {
+[[noreturn]] void leave_at_once(ExitCode code, const transport::MpiSession& session) {
   spdlog::default_logger()->flush();
+  // If this rank alone was told to end, the others must notice.
+  if (session.fault_tolerant()) session.abort(static_cast<int>(code));
   std::_Exit(static_cast<int>(code));
+}
+
+/// Whether a worker lives, told without asking it. With fault tolerance its death would be known; else only
+/// processes of this node can be looked at.
+bool still_there(const orchestrator::RollCall& peers, bool fault_tolerant, Peer peer) {
+  if (fault_tolerant) return !peers.lost(peer);
+  const auto& entry = peers.entry(peer);
+  return entry.node == worker::node_name() && find_process(entry.process.pid) == entry.process;
 }
 
 ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& session) {
@@ -45,13 +57,13 @@ ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& ses
   ExitCode code = ExitCode::internal;
   try {
     Job job(request, session.fault_tolerant());
-    job.start(peers, true);
+    job.start(peers, true, [&](Peer peer) { return still_there(peers, session.fault_tolerant(), peer); });
     for (Backoff backoff; !job.finished();) job.turn() ? backoff.reset() : backoff.pause();
     code = job.conclude();
   } catch (...) {
     code = report(std::current_exception());  // at once: the launcher may cut off what is said later
   }
-  if (asked_by_signal() == Asked::terminate) leave_at_once(code);
+  if (asked_by_signal() == Asked::terminate) leave_at_once(code, session);
   const bool all_gone =
       session.fault_tolerant()
           ? orchestrator::dismiss_or_kill(peers, code, seconds_for_goodbyes, worker::steady_seconds,
@@ -59,7 +71,8 @@ ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& ses
           : orchestrator::dismiss(peers, code, seconds_for_goodbyes, worker::steady_seconds);
   if (!all_gone) {
     spdlog::error("a worker does not answer; the job is ended without it");
-    session.abort(static_cast<int>(code));
+    // Where deaths are survived the others have left, and nobody waits for anybody.
+    if (!session.fault_tolerant()) session.abort(static_cast<int>(code));
   }
   return code;
 }
@@ -68,10 +81,12 @@ ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& ses
 
 ExitCode work(const RunRequest& request, Transport& transport) {
   const Peer orchestrator = 0;
-  return worker::serve(transport, orchestrator, introduce(request),
-                       [&](const std::string& config, std::span<const std::byte> data) {
-                         return request.make_runner(config, data, transport.self());
-                       });
+  return worker::serve(
+      transport, orchestrator, introduce(request),
+      [&](const std::string& config, std::span<const std::byte> data) {
+        return request.make_runner(config, data, transport.self());
+      },
+      worker::steady_seconds, told_to_end);
 }
 
 /// What any rank throws ends the whole job: without this rank the others could not even finalise MPI.
@@ -80,9 +95,11 @@ ExitCode run_as_rank(const RunRequest& request, const transport::MpiSession& ses
     set_up_logging(session.rank(), request.log_folder, isatty(STDERR_FILENO) != 0);
     if (session.rank() == 0) return orchestrate(request, session);
     transport::Mpi mpi(session);
-    work(request, mpi);
-    // Rank 0's exit status speaks for the run. At the first other one mpirun would kill the rest, rank 0 too.
-    return ExitCode::complete;
+    const ExitCode told = work(request, mpi);
+    // Rank 0's exit status speaks for the run. At the first other one mpirun would kill the rest, rank 0 too;
+    // where deaths are survived it kills nobody, and it reports the workers' status if rank 0 dies in its
+    // last moments.
+    return session.fault_tolerant() ? told : ExitCode::complete;
   } catch (...) {
     session.abort(static_cast<int>(report(std::current_exception())));
   }
@@ -95,7 +112,7 @@ ExitCode run_alone(const RunRequest& request) {
   set_up_logging(0, request.log_folder, isatty(STDERR_FILENO) != 0);
   transport::InProcess hub(2);
   Job job(request, false);
-  job.start(hub.end(0), false);
+  job.start(hub.end(0), false, [](Peer) { return true; });
   if (job.finished()) return job.conclude();
 
   std::exception_ptr failure;
@@ -104,6 +121,7 @@ ExitCode run_alone(const RunRequest& request) {
     if (over) return;
     // What fails here must not pass through the engine, which would take it for a failure of its own.
     try {
+      const LogScope not_the_packs("");
       job.turn();
       over = job.finished();
     } catch (...) {

@@ -34,13 +34,16 @@ void catch_signals(SignalRole role) {
         handle(signal, count_drain);
         break;
       case SignalRole::orchestrator:
+      case SignalRole::worker:
+        // A worker must not die of it: that would look like a fault of what it runs. The launcher kills it a
+        // moment later.
         handle(signal, [](int) { terminations = 1; });
         break;
-      case SignalRole::worker:
-        // Its death now would look like a fault of what it runs. The launcher kills it a moment later.
-        handle(signal, ignore);
-        break;
     }
+}
+
+bool told_to_end() {
+  return terminations > 0;
 }
 
 Asked asked_by_signal() {

@@ -2,7 +2,8 @@
 // What the outside asks of a run by signals (docs/cluster.md):
 //   SIGUSR1            drain: hand out nothing more, let running packs end; the second one cancels them
 //   SIGTERM, SIGINT    alone in one process: as SIGUSR1; the third one of all ends the process at once.
-//                      Under a launcher, which kills within a second: mark, sync, end
+//                      Under a launcher, which kills within a second: mark, sync, end. Open MPI 4 sends
+//                      SIGTERM also when a rank has died; a worker answers by giving its pack back
 // Handlers only count; rank 0 looks between messages.
 
 namespace seldon::programs {
@@ -16,6 +17,9 @@ enum class SignalRole {
 
 /// To be called first of all: SIGUSR1's default is to kill.
 void catch_signals(SignalRole role);
+
+/// A worker's: SIGTERM or SIGINT has come.
+bool told_to_end();
 
 enum class Asked { nothing, drain, cancel, terminate };
 

@@ -28,12 +28,13 @@ constexpr double seconds_to_stay = 120;
 class Worker {
  public:
   Worker(Transport& transport, Peer orchestrator, const message::Hello& hello,
-         const RunnerFactory& make_runner, const Clock& clock)
+         const RunnerFactory& make_runner, const Clock& clock, const ToldToEnd& told_to_end)
       : transport_(transport),
         orchestrator_(orchestrator),
         hello_(hello),
         make_runner_(make_runner),
-        clock_(clock) {
+        clock_(clock),
+        told_to_end_(told_to_end) {
     hello_.process = this_process();
   }
 
@@ -75,6 +76,7 @@ class Worker {
   message::Hello hello_;
   const RunnerFactory& make_runner_;
   const Clock& clock_;
+  const ToldToEnd& told_to_end_;
 
   std::unique_ptr<NodeData> shared_;  // declared before the runner, which uses the data to its end
   SharedBytes data_;
@@ -95,7 +97,7 @@ Order Worker::Pulse::tick() {
     while (const auto arrival = worker_.transport_.poll()) worker_.receive(*arrival);
     worker_.end_if_orphaned();
   }
-  return worker_.stop_ || worker_.cancelled_ == lease_ ? Order::stop : Order::go;
+  return worker_.stop_ || worker_.cancelled_ == lease_ || worker_.told_to_end_() ? Order::stop : Order::go;
 }
 
 ExitCode Worker::serve() {
@@ -209,6 +211,10 @@ void Worker::share(const SharedBytes& data) {
 }
 
 void Worker::run(const message::Assign& assign) {
+  if (told_to_end_()) {
+    tell(message::PackDone{assign.lease, true});
+    return tell(message::Fault{"it was told to end by SIGTERM"});
+  }
   Pulse pulse(*this, assign.lease);
   std::vector<bool> told(assign.pack.width, false);
   std::string failure;
@@ -259,8 +265,8 @@ double steady_seconds() {
 }
 
 ExitCode serve(Transport& transport, Peer orchestrator, const message::Hello& hello,
-               const RunnerFactory& make_runner, const Clock& clock) {
-  return Worker(transport, orchestrator, hello, make_runner, clock).serve();
+               const RunnerFactory& make_runner, const Clock& clock, const ToldToEnd& told_to_end) {
+  return Worker(transport, orchestrator, hello, make_runner, clock, told_to_end).serve();
 }
 
 }  // namespace seldon::worker

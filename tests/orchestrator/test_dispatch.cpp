@@ -177,7 +177,7 @@ TEST_F(DispatchTest, PreemptsWithoutAWord) {
   make_ready(2);
   const auto first = expect<message::Assign>(1), second = expect<message::Assign>(2);
   report(1, first, 0);
-  orchestrator_->preempt();
+  orchestrator_->preempt([](Peer) { return true; });
   EXPECT_TRUE(orchestrator_->finished());
   EXPECT_EQ(sink_.count(CellState::preempted), 3u);
   EXPECT_EQ(sink_.count(CellState::leased), 0u);
@@ -185,6 +185,20 @@ TEST_F(DispatchTest, PreemptsWithoutAWord) {
   EXPECT_FALSE(hear(2));
   report(2, second, 0);  // comes too late, and changes nothing
   EXPECT_EQ(sink_.count(CellState::preempted), 3u);
+}
+
+TEST_F(DispatchTest, DoesNotExcuseWhatTheDeadHold) {
+  start(packs(3, 1), 3);
+  for (const Peer peer : {1, 2, 3}) make_ready(peer);
+  for (const Peer peer : {1, 2}) expect<message::Assign>(peer);
+  const auto third = expect<message::Assign>(3);
+  orchestrator_->preempt([](Peer peer) { return peer == 1; });
+  EXPECT_EQ(sink_.count(CellState::preempted), 1u);
+  EXPECT_EQ(sink_.count(CellState::leased), 2u);
+  message::send(hub_->end(3), 0, message::PackDone{third.lease, true});  // alive after all
+  orchestrator_->turn();
+  EXPECT_EQ(sink_.count(CellState::preempted), 2u);
+  EXPECT_EQ(sink_.count(CellState::leased), 1u);
 }
 
 TEST_F(DispatchTest, TellsWhoDoesWhatAndWhyNothingRuns) {
