@@ -54,5 +54,11 @@ TEST(NoMpi, SubmitNeedsNone) {
   EXPECT_THAT(result.output, HasSubstr("#SBATCH --nodes=2"));
 }
 
+TEST(NoMpi, SimulateNeedsNone) {
+  const auto result = on_a_login_node({"simulate", config, "--workers", "100"});
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("makespan"));
+}
+
 }  // namespace
 }  // namespace seldon
