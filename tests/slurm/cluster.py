@@ -33,7 +33,7 @@ MailProg=/bin/true
 SelectType=select/cons_tres
 # Waits that are right for a real cluster and long for a test.
 KillWait=3
-SlurmdTimeout=10
+SlurmdTimeout=15
 SlurmctldTimeout=10
 ReturnToService=2
 JobRequeue=1
