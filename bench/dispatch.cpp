@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
     std::filesystem::remove(request.store_path);
     return fake::experiment(engine);
   };
-  request.identity_difference = [](const std::string&, const std::string&) {
+  request.identity_difference = [](const std::string&, const std::string&, const auto&...) {
     return std::vector<std::string>{};
   };
   request.make_runner = [](const std::string& config, std::span<const std::byte> data, int) {
