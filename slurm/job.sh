@@ -93,6 +93,11 @@ fi
 
 # --- What next -------------------------------------------------------------------------------------------------------
 # 0 complete, 2 bad input; the program's 3 and 4 and whatever a launcher makes of a signal or a crash: incomplete.
+# Open MPI 5 also says 0 if all ranks were killed: only the program itself knows that it is complete.
+if [ $status -eq 0 ] && ! grep -qs '"exit_code": 0' "$store.live.json"; then
+  say "the launcher says 0, and the program has not said that it is complete"
+  status=3
+fi
 case $status in
   0) say "complete"; exit 0 ;;
   2) say "bad input, see above; not tried again"; exit 2 ;;

@@ -39,6 +39,9 @@ std::string text_of(const fs::path& path) {
   return text.str();
 }
 
+/// What `seldon run` leaves when it is through.
+const std::string completes = "echo '\"exit_code\": 0' >\"$TEST/store 100%.h5.live.json\"; exit 0";
+
 class SubmitTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -125,7 +128,7 @@ TEST_F(SubmitTest, WritesWhatSlurmReads) {
 TEST_F(SubmitTest, TakesWholeNodesWithoutANumberOfTasks) {
   request_.tasks_per_node = {};
   EXPECT_THAT(job_script(request_, 1), HasSubstr("\n#SBATCH --nodes=2\n#SBATCH --exclusive\n"));
-  stand_ins("exit 0", "echo 0");
+  stand_ins(completes, "echo 0");
   stand_in("lscpu", "printf '# CORE,SOCKET\\n0,0\\n1,0\\n0,0\\n1,0\\n2,1\\n'");  // two threads on two cores
   EXPECT_EQ(run_command(job()).status, 0);
   EXPECT_THAT(asked(), HasSubstr("mpirun -n 7 "));
@@ -215,9 +218,9 @@ TEST_F(SubmitTest, TheJobRunsTheProgramWithItsArguments) {
   request_.log_folder = path("logs");
   request_.env_file = path("env");
   write("env", "export FROM_ENV='the environment'\n");
-  stand_ins(
-      "printf '%s\\n' \"$@\" >\"$TEST/arguments\"; echo \"$SLURM_JOB_END_TIME $FROM_ENV $OMP_NUM_THREADS\"",
-      "echo 0");
+  stand_ins(std::string("printf '%s\\n' \"$@\" >\"$TEST/arguments\"; ") +
+                "echo \"$SLURM_JOB_END_TIME $FROM_ENV $OMP_NUM_THREADS\"; " + completes,
+            "echo 0");
   const auto result = run_command(job());
   EXPECT_EQ(result.status, 0) << result.output;
   EXPECT_EQ(text_of(folder_ / "arguments"),
@@ -239,6 +242,15 @@ TEST_F(SubmitTest, TheJobEndsForGoodOnBadInputAlone) {
     EXPECT_EQ(result.status, goes_on ? 3 : 2) << result.output;
     EXPECT_EQ(asked().find("scontrol requeue 7") != std::string::npos, goes_on) << status << asked();
   }
+}
+
+/// mpirun of Open MPI 5 does so when all ranks were killed.
+TEST_F(SubmitTest, TheJobBelievesNoLauncherThatAllIsWell) {
+  stand_ins("echo '\"exit_code\": 3' >\"$TEST/store 100%.h5.live.json\"; exit 0", "echo 0");
+  const auto result = run_command(job());
+  EXPECT_EQ(result.status, 3) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("the program has not said that it is complete"));
+  EXPECT_THAT(asked(), HasSubstr("scontrol requeue 7"));
 }
 
 TEST_F(SubmitTest, TheChainStopsAfterTwoJobsInVain) {
