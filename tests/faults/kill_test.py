@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Kills workers, ranks and whole jobs of real MPI runs in every way that a cluster knows, and checks that each run ends
 complete, with the digest of an undisturbed one and a store that can be read at any moment.
 

@@ -404,7 +404,7 @@ def kill_while_extending(stage, index):
 
 @scenario(runs=4, kills_of="kills with the real engine", kills_wanted=10)
 def real_engine(stage, index):
-    """Two workers die where MPI survives that, else the whole job, three times."""
+    """Three workers die where MPI survives that, else the whole job three times."""
     stage.experiment = Real("configs/quickstart.toml")
     survives = os.path.exists(stage.ulfm.program("seldon"))
     stage.build = stage.ulfm if survives else stage.plain
