@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <utility>
 
@@ -11,6 +12,14 @@
 
 namespace seldon::analysis {
 namespace {
+
+/// For people: "0.6105".
+std::string four_digits(double value) {
+  std::array<char, 32> text{};
+  const auto end =
+      std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::general, 4);
+  return {text.data(), end.ptr};
+}
 
 constexpr std::size_t hosts_shown = 4, workers_shown = 12;
 
@@ -93,7 +102,7 @@ std::string failures_text(const Status& status) {
   std::string text;
   for (const auto& group : status.failures)
     text += "  " + std::to_string(group.cells) + " x " + group.message + hosts_text(group) +
-            "  (first: " + one_line(group.model) + ", data fraction " + shortest(group.fraction) +
+            "  (first: " + one_line(group.model) + ", data fraction " + four_digits(group.fraction) +
             ", trial " + std::to_string(group.trial) + ")\n";
   return text;
 }
@@ -130,7 +139,7 @@ std::string pack_text(const store::LivePack& pack) {
   const auto trials = pack.width > 1
                           ? "trials " + first + "-" + std::to_string(pack.first_trial + pack.width - 1)
                           : "trial " + first;
-  return one_line(pack.model) + ", data fraction " + shortest(pack.fraction) + ", " + trials;
+  return one_line(pack.model) + ", data fraction " + four_digits(pack.fraction) + ", " + trials;
 }
 
 /// Those that have been at their pack for longest come first: that is where trouble is.
