@@ -184,7 +184,7 @@ void visit_description(Visitor& v, D& d) {
     v.key("grace_seconds", s.grace_seconds, execution, rule::between(0, 1e7));
     v.key("max_tries", s.max_tries, execution, rule::between(1, 1000));
     v.key("max_deaths", s.max_deaths, execution, rule::between(1, 1000));
-    v.key("max_fails", s.max_fails, execution, rule::between(1, 9.2e18));
+    v.key("max_fails", s.max_fails, execution, rule::between(0, 9.2e18));
   });
   v.section("store", [&] { v.key("max_bytes", d.store_max_bytes, execution, rule::between(1, 9.2e18)); });
 }

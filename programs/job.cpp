@@ -126,8 +126,7 @@ void Job::start(Transport& transport, bool other_ranks, std::function<bool(Peer)
     spdlog::info("going on with '{}': {} of {} cells are there", request_.store_path, snapshot.done,
                  snapshot.cells);
   else
-    spdlog::info("{} cells in {} packs for '{}'", snapshot.cells, writer_.header().packs.size(),
-                 request_.store_path);
+    spdlog::info("{} cells in {} packs for '{}'", snapshot.cells, packs_.size(), request_.store_path);
   run_.host = worker::host_name();
   run_.job = environment("SLURM_JOB_ID");
   run_.restarts = static_cast<std::uint32_t>(std::atoi(environment("SLURM_RESTART_COUNT").c_str()));

@@ -72,6 +72,48 @@ TEST_F(SeldonTest, RefusesAStoreOfAnotherConfigWithTheDifference) {
   EXPECT_THAT(result.output, HasSubstr("experiment.seed: 1 in the store, 2 in the config"));
 }
 
+TEST_F(SeldonTest, ExtendsAStoreToWhatAFreshRunGives) {
+  const std::vector<std::string> larger{"--set", "experiment.n_trials=5", "--set",
+                                        "experiment.data_fracs=[0.1, 0.2, 0.5]"};
+  EXPECT_EQ(small_run("s.h5", 0).status, 0);
+  const auto refused = small_run("s.h5", 0, larger);
+  EXPECT_EQ(refused.status, 2) << refused.output;
+  EXPECT_THAT(refused.output, HasSubstr("experiment.n_trials: 3 in the store, 5 in the config"));
+  EXPECT_THAT(refused.output, HasSubstr("--extend"));
+  std::vector<std::string> extended = larger;
+  extended.push_back("--extend");
+  const auto result = small_run("s.h5", 0, extended);
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("18 of 45 cells are there"));
+  EXPECT_EQ(small_run("fresh.h5", 0, larger).status, 0);
+  EXPECT_EQ(store::digest(path("s.h5")), store::digest(path("fresh.h5")));
+}
+
+TEST_F(SeldonTest, RunsInShardsThatMerge) {
+  EXPECT_EQ(small_run("whole.h5", 0).status, 0);
+  std::vector<std::string> merge{SELDON_BINARY_DIR "/bin/seldon-report", "merge"};
+  for (const std::string shard : {"0/2", "1/2"}) {
+    const auto result = small_run(shard.substr(0, 1), 0, {"--shard", shard});
+    EXPECT_EQ(result.status, 0) << result.output;
+    EXPECT_NE(store::digest(path(shard.substr(0, 1))), store::digest(path("whole.h5")));
+    merge.push_back(path(shard.substr(0, 1)));
+  }
+  merge.insert(merge.end(), {"--out", path("merged.h5")});
+  const auto result = run_command(merge);
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_EQ(store::digest(path("merged.h5")), store::digest(path("whole.h5")));
+}
+
+TEST_F(SeldonTest, StartsNothingThatCannotEndInTime) {
+  const std::vector<std::string> slow{"--set", "model.qsa.iterations=200000", "--set",
+                                      "model.qsa.pack_size=1"};
+  auto arguments = slow;
+  arguments.insert(arguments.end(), {"--time", "1s"});
+  const auto result = small_run("s.h5", 0, arguments);
+  EXPECT_EQ(result.status, 3) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("before the end of the job"));
+}
+
 TEST_F(SeldonTest, ChecksAConfigAndPrintsThePlan) {
   const auto result = seldon({"check", quickstart});
   EXPECT_EQ(result.status, 0) << result.output;
@@ -102,6 +144,12 @@ TEST_F(SeldonTest, RefusesABadCommandLine) {
                                                     {"run", quickstart, "--once", "--mixed-hardware"},
                                                     {"run", quickstart, "--once", "--retry", "failed"},
                                                     {"run", quickstart, "--retry", "all", "--store", "s.h5"},
+                                                    {"run", quickstart, "--store", "s.h5", "--shard", "2/2"},
+                                                    {"run", quickstart, "--store", "s.h5", "--shard", "1"},
+                                                    {"run", quickstart, "--store", "s.h5", "--time", "90"},
+                                                    {"run", quickstart, "--once", "--extend"},
+                                                    {"submit", quickstart, "--store", "s.h5"},
+                                                    {"simulate", quickstart},
                                                     {"run", quickstart, "--store", std::string(300, 's')}}) {
     const auto result = seldon(arguments);
     EXPECT_EQ(result.status, 2) << result.output;
