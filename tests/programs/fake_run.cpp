@@ -60,6 +60,7 @@ void add_run(CLI::App& app, Arguments& arguments) {
   app.add_flag("--retry-failed", request.retry_failed);
   app.add_option("--lease-seconds", arguments.limits.lease_seconds);
   app.add_option("--start-seconds", arguments.limits.start_seconds);
+  app.add_option("--mpi-start-seconds", request.seconds_for_start);
   app.add_option("--cell-timeout", arguments.limits.cell_seconds);
   app.add_option("--max-fails", arguments.limits.max_fails);
   app.add_option("--grace", arguments.grace_seconds);
