@@ -9,7 +9,9 @@
 namespace seldon::orchestrator {
 namespace {
 
-constexpr std::uint8_t highest_level = 2;
+// Suspicion::level
+constexpr std::uint8_t suspect = 1;     // its worker, or its job, has died
+constexpr std::uint8_t downed_job = 2;  // and then a job while it ran singly: nobody saw whose fault it was
 
 std::string killer_message(std::uint32_t deaths, const std::string& host) {
   std::string text = std::to_string(deaths);
@@ -60,15 +62,15 @@ void Ledger::take_over(std::size_t pack, std::uint32_t slot, const CellStart& st
   // Killed while its last failure, or that it was given up, was being recorded.
   known.failures = std::min(known.failures, limits_.max_tries - 1);
 
-  known.level = static_cast<std::uint8_t>(std::min<std::uint32_t>(start.suspicion.level, highest_level));
+  known.level = static_cast<std::uint8_t>(std::min<std::uint32_t>(start.suspicion.level, downed_job));
   suspects_ += known.level > 0;
-  if (start.state == CellState::leased) {
-    known.downed_job = known.level > 0;
-    accuse(known, start.suspicion.alone);
-  } else if (start.state == CellState::lost && known.level == 0) {
-    accuse(known, false);
-  }
-  known.apart = known.level > 0;
+  if (start.state == CellState::leased)
+    accuse(known, known.level > 0 ? downed_job : suspect, start.suspicion.alone);
+  else if (start.state == CellState::lost)
+    accuse(known, suspect, false);
+  // Its last try may have been singly, and begun: see fail().
+  const bool last_try = known.failures + 1 >= limits_.max_tries;
+  known.apart = known.level > 0 || (last_try && (start.state == CellState::failed || known.attempt > 1));
   if (known.deaths >= limits_.max_deaths) return give_up(pack, slot, -1, start.host);
   if (start.state != CellState::leased) return;
   const CellKey key = packs_[pack].pack.cell(slot);
@@ -102,10 +104,7 @@ bool Ledger::tried(std::size_t pack) const {
 }
 
 bool Ledger::exclusive(std::size_t pack, std::uint32_t slot) const {
-  const Cell& known = cell(pack, slot);
-  // With fault tolerance the death of a worker is seen, and it is clear whose it is; unless it takes rank 0
-  // along.
-  return limits_.fault_tolerant ? known.downed_job : known.level >= highest_level;
+  return cell(pack, slot).level == downed_job;
 }
 
 std::vector<std::uint32_t> Ledger::filled(std::size_t pack, const std::vector<std::uint32_t>& wanted) const {
@@ -189,7 +188,7 @@ void Ledger::lose(std::size_t pack, const std::vector<std::uint32_t>& wanted, bo
     Cell& known = cell(pack, slot);
     if (known.state != CellState::leased) continue;
     known.state = CellState::pending;
-    accuse(known, singly);
+    accuse(known, suspect, singly);
     known.apart = true;
     if (known.deaths >= limits_.max_deaths) {
       give_up(pack, slot, peer, host);
@@ -218,9 +217,9 @@ void Ledger::refund(std::size_t pack, const std::vector<std::uint32_t>& slots, c
 }
 
 /// Its worker has died, or its job; `counts`: nothing but this cell can be why.
-void Ledger::accuse(Cell& known, bool counts) {
+void Ledger::accuse(Cell& known, std::uint8_t level, bool counts) {
   suspects_ += known.level == 0;
-  known.level = std::min<std::uint8_t>(highest_level, known.level + 1);
+  known.level = std::max(known.level, level);
   known.deaths += counts;
 }
 

@@ -36,11 +36,14 @@ class Ledger {
   /// Slots that wait to run with the others of their pack, and slots that wait to run singly.
   std::vector<std::uint32_t> together(std::size_t pack) const;
   std::vector<std::uint32_t> apart(std::size_t pack) const;
-  /// A cell that must run while nothing else does: whatever ran beside it may share the blame otherwise.
+  /// A cell that must run while nothing else does, since a job has died while it ran singly: whatever runs
+  /// beside it may share the blame otherwise. This holds in all later jobs, or cells could take turns at it.
   bool exclusive(std::size_t pack, std::uint32_t slot) const;
   bool is_suspect(std::size_t pack, std::uint32_t slot) const { return cell(pack, slot).level > 0; }
   /// Of workers that only this cell can have caused.
   std::uint32_t deaths(std::size_t pack, std::uint32_t slot) const { return cell(pack, slot).deaths; }
+  /// Leases that it has had in all jobs.
+  std::uint32_t attempt(std::size_t pack, std::uint32_t slot) const { return cell(pack, slot).attempt; }
   CellState state(std::size_t pack, std::uint32_t slot) const { return cell(pack, slot).state; }
   /// Whether one of the cells that wait to run together has failed before.
   bool tried(std::size_t pack) const;
@@ -73,7 +76,6 @@ class Ledger {
     CellState state = CellState::pending;  // PENDING, LEASED, or final
     std::uint8_t level = 0;                // Suspicion::level
     bool apart = false;
-    bool downed_job = false;  // an earlier job ended while it ran singly
     std::uint32_t attempt = 0, failures = 0, deaths = 0;
   };
   struct PackCells {
@@ -85,7 +87,7 @@ class Ledger {
   Cell& cell(std::size_t pack, std::uint32_t slot) { return cells_[packs_[pack].first + slot]; }
   const Cell& cell(std::size_t pack, std::uint32_t slot) const { return cells_[packs_[pack].first + slot]; }
   void take_over(std::size_t pack, std::uint32_t slot, const CellStart& start);
-  void accuse(Cell& cell, bool counts);
+  void accuse(Cell& cell, std::uint8_t level, bool counts);
   void give_up(std::size_t pack, std::uint32_t slot, Peer peer, const std::string& host);
   void settle(std::size_t pack, std::uint32_t slot, CellState state);
   Suspicion suspicion(const Cell& cell, bool alone = false) const { return {cell.level, cell.deaths, alone}; }

@@ -35,10 +35,15 @@ Orchestrator::Orchestrator(Plan plan, Supply supply, Limits limits, Transport& t
     enqueue(pack);
     for (const std::uint32_t slot : ledger_.apart(pack)) enqueue(pack, slot);
   }
-  // Those that nothing speaks against go first, so that a job which is killed for other reasons, again and
-  // again, does not always kill the same one.
-  std::ranges::stable_sort(exclusives_, {},
-                           [&](const Task& task) { return ledger_.deaths(task.pack, *task.slot); });
+  // Those that have had the fewest turns go first: a cell that takes longer than a job must not keep others
+  // from theirs, job after job.
+  const auto attempt = [&](const Task& task) { return ledger_.attempt(task.pack, *task.slot); };
+  std::ranges::stable_sort(singles_, {}, attempt);
+  // Before that, those that nothing speaks against, so that a job which is killed for other reasons, again
+  // and again, does not always kill the same one.
+  std::ranges::stable_sort(exclusives_, {}, [&](const Task& task) {
+    return std::pair(ledger_.deaths(task.pack, *task.slot), attempt(task));
+  });
   for (const Peer peer : crew_.all_in(WorkerPhase::starting)) enter(peer, WorkerPhase::starting);
   hopeless_ = find_hopeless();
 }

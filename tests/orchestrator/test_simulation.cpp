@@ -206,6 +206,70 @@ TEST_F(SimulationTest, ACellThatKillsItsWorkerFailsAndTakesNoOtherAlong) {
   }
 }
 
+/// What a cell, or a pack in which all are computed at once, takes at most.
+double longest_step(const SimulatedWork& work) {
+  const CellGrid cells(work.packs);
+  double longest = 0;
+  for (const Pack& pack : work.packs)
+    for (std::uint32_t slot = 0; slot < pack.width; ++slot)
+      longest = std::max(longest, pack.width * work.seconds[cells.index(pack.cell(slot))]);
+  return longest;
+}
+
+struct Chain {
+  SimulatedWork work;
+  ClusterOptions cluster;
+  JobOptions jobs;
+  Limits limits;
+};
+
+/// Few workers, jobs in which only a few packs fit, and everything that keeps cells from being recorded.
+Chain random_chain(std::uint64_t seed) {
+  Draws draws(seed);
+  const auto one_in = [&](std::uint64_t n) { return draws.bits() % n == 0; };
+  const auto up_to = [&](std::uint32_t n) { return 1 + static_cast<std::uint32_t>(draws.bits() % n); };
+  Chain chain;
+  chain.work = grid(up_to(3), up_to(4), up_to(40), up_to(8), 10, draws.uniform() / 2);
+  for (std::size_t model = 0; model < chain.work.models.size(); ++model)
+    chain.work.together[model] = one_in(2);
+  const double longest = longest_step(chain.work);
+  ClusterOptions& cluster = chain.cluster;
+  cluster.workers = static_cast<int>(up_to(12));
+  cluster.workers_per_node = static_cast<int>(up_to(4));
+  cluster.seed = seed;
+  cluster.survives_deaths = !one_in(3);
+  cluster.survives_node_losses = one_in(2);
+  if (one_in(3)) cluster.mtbf = longest * cluster.workers * (3 + 10 * draws.uniform());
+  if (one_in(3)) cluster.node_mtbf = longest * cluster.workers * (3 + 10 * draws.uniform());
+  if (one_in(3)) cluster.hang_every = longest * (5 + 10 * draws.uniform());
+  if (one_in(3)) cluster.failures = draws.uniform() / 2;
+  if (one_in(3)) cluster.bad_nodes = static_cast<int>(up_to(4));  // all of them, now and then
+  if (one_in(3)) cluster.killers = up_to(4);
+  if (one_in(5)) chain.limits.cell_seconds = longest * draws.uniform();
+  chain.limits.max_tries = up_to(4);
+  chain.jobs.grace_seconds = 20;
+  if (!one_in(3)) chain.jobs.seconds = 60 + longest * (1.5 + draws.uniform());
+  if (one_in(3)) chain.jobs.preempted_every = 60 + longest * (3 + 5 * draws.uniform());
+  chain.jobs.restarts = 5000;
+  chain.jobs.idle_jobs = 100;
+  return chain;
+}
+
+TEST_F(SimulationTest, EveryChainOfJobsEndsWithEachCellDoneOrFailed) {
+  std::uint64_t jobs = 0, failed = 0;
+  for (std::uint64_t seed = 1; seed <= 1500; ++seed) {
+    SCOPED_TRACE(std::string("seed ").append(std::to_string(seed)));
+    const Chain chain = random_chain(seed);
+    const SimulationReport report = simulate(chain.work, chain.cluster, chain.jobs, chain.limits);
+    EXPECT_TRUE(report.complete) << report.why_not << ", " << report.cells - report.done - report.failed
+                                 << " cells are left after " << report.jobs << " jobs";
+    jobs += report.jobs;
+    failed += report.failed;
+  }
+  EXPECT_GT(jobs, 5000u);
+  EXPECT_GT(failed, 1000u);
+}
+
 TEST_F(SimulationTest, EndsIncompleteWhenEveryWorkerDies) {
   ClusterOptions cluster;
   cluster.workers = 20;

@@ -239,6 +239,63 @@ TEST_F(SuspectsTest, CountsTheDeathOfACellThatRanAloneAtTheNextStart) {
   EXPECT_EQ(orchestrator_->snapshot().failed, 1u);
 }
 
+// A job that ends before their turn must not forget it: two such cells could bring down jobs in turn for
+// ever.
+TEST_F(SuspectsTest, WhatWentDownWithAJobRunsWhileNothingElseDoesInEveryLaterJob) {
+  Plan plan = packs(1, 3);
+  sink_.entries[{0, 0, 0, 0}] = {CellState::lost, 5, 1, 0, 0, 0, {2, 1, false}, "node7", ""};
+  sink_.entries[{0, 0, 0, 1}] = {CellState::preempted, 4, 1, 0, 0, 0, {2, 0, false}, "node7", ""};
+  sink_.entries[{0, 0, 0, 2}] = {CellState::lost, 9, 1, 0, 0, 0, {1, 0, false}, "node7", ""};
+  plan.start = [this](CellKey key) { return sink_.start(key); };
+  Limits limits;
+  limits.fault_tolerant = true;
+  start(std::move(plan), 2, limits);
+  make_ready(1);
+  make_ready(2);
+  for (const std::uint32_t slot : {2u, 1u, 0u}) {
+    const auto single = expect<message::Assign>(1);
+    EXPECT_THAT(single.slots.wanted, ElementsAre(slot));
+    EXPECT_EQ(sink_.entries[single.pack.cell(slot)].suspicion.alone, slot != 2);
+    EXPECT_FALSE(hear(2));
+    finish(1, single);
+  }
+  EXPECT_TRUE(orchestrator_->snapshot().complete());
+}
+
+TEST_F(SuspectsTest, ThoseThatHaveHadTheFewestTurnsGoFirst) {
+  Plan plan = packs(1, 3);
+  for (const std::uint32_t trial : {0u, 1u, 2u})
+    sink_.entries[{0, 0, 0, trial}] = {CellState::preempted, 9 - trial, 1, 0, 0, 0,
+                                       {1, 0, false},        "node7",   ""};
+  plan.start = [this](CellKey key) { return sink_.start(key); };
+  start(std::move(plan), 1);
+  make_ready(1);
+  for (const std::uint32_t slot : {2u, 1u, 0u}) {
+    const auto single = expect<message::Assign>(1);
+    EXPECT_THAT(single.slots.wanted, ElementsAre(slot));
+    finish(1, single);
+  }
+}
+
+// Or a job that is too short for the last, single tries fails the packs again and again.
+TEST_F(SuspectsTest, TheLastTryIsSinglyInALaterJobToo) {
+  for (const CellState state : {CellState::failed, CellState::preempted}) {
+    Plan plan = packs(1, 2);
+    plan.together = {true};
+    for (const std::uint32_t trial : {0u, 1u}) sink_.entries[{0, 0, 0, trial}] = {state, 2, 1, 0, 0, 2};
+    plan.start = [this](CellKey key) { return sink_.start(key); };
+    start(std::move(plan), 2);
+    make_ready(1);
+    make_ready(2);
+    for (const Peer worker : {1, 2}) {
+      const auto single = expect<message::Assign>(worker);
+      ASSERT_EQ(single.slots.wanted.size(), 1u);
+      fail(worker, single);
+    }
+    EXPECT_EQ(orchestrator_->snapshot().failed, 2u);
+  }
+}
+
 TEST_F(SuspectsTest, AHangCountsLikeADeath) {
   Limits limits;
   limits.fault_tolerant = true;
