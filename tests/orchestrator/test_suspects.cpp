@@ -3,6 +3,7 @@
 
 #include <random>
 #include <set>
+#include <tuple>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -252,12 +253,13 @@ TEST_F(SuspectsTest, WhatWentDownWithAJobRunsWhileNothingElseDoesInEveryLaterJob
   start(std::move(plan), 2, limits);
   make_ready(1);
   make_ready(2);
-  for (const std::uint32_t slot : {2u, 1u, 0u}) {
-    const auto single = expect<message::Assign>(1);
+  // Worker 2 has not had any work when the second is handed out.
+  for (const auto& [slot, worker, other] : {std::tuple{2u, 1, 2}, {1u, 2, 1}, {0u, 1, 2}}) {
+    const auto single = expect<message::Assign>(worker);
     EXPECT_THAT(single.slots.wanted, ElementsAre(slot));
     EXPECT_EQ(sink_.entries[single.pack.cell(slot)].suspicion.alone, slot != 2);
-    EXPECT_FALSE(hear(2));
-    finish(1, single);
+    EXPECT_FALSE(hear(other));
+    finish(worker, single);
   }
   EXPECT_TRUE(orchestrator_->snapshot().complete());
 }
