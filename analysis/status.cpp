@@ -149,7 +149,19 @@ void add_live(Status& status, const std::string& store) {
   if (status.live) status.owner = owner_of(*status.live, status.now);
 }
 
+std::uint64_t progress(const std::string& store) {
+  const store::Reader reader(store);
+  std::uint64_t sum = 0;
+  for (std::uint32_t m = 0; m < reader.header().models.size(); ++m) {
+    for (const CellState state : reader.states(m)) sum += state == CellState::done;
+    for (const RunInfo& run : reader.runs(m))
+      sum += run.failures + run.suspicion.level + run.suspicion.deaths;
+  }
+  return sum;
+}
+
 std::uint64_t count_cells(const std::string& store, const std::string& state) {
+  if (state == "progress") return progress(store);
   const store::Reader reader(store);
   std::array<std::uint64_t, cell_states> cells{};
   for (std::uint32_t m = 0; m < reader.header().models.size(); ++m) {
@@ -157,7 +169,7 @@ std::uint64_t count_cells(const std::string& store, const std::string& state) {
     std::ranges::transform(cells, of_model, cells.begin(), std::plus{});
   }
   std::uint64_t all = 0;
-  std::string known = "all";
+  std::string known = "all, progress";
   for (std::size_t s = 0; s < cell_states; ++s) {
     const auto name = name_of(static_cast<CellState>(s));
     if (name == state) return cells[s];

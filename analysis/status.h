@@ -73,9 +73,14 @@ Status status_of_states(const std::string& store, double now);
 /// Adds what the store's run tells of itself; nothing where no run has. InputError where that cannot be read.
 void add_live(Status& status, const std::string& store);
 
-/// Cells of the store that are in this state: "done", "failed" ..., or in "all" of them. InputError for
-/// another name.
+/// Cells of the store that are in this state: "done", "failed" ..., or in "all" of them; or the store's
+/// "progress". InputError for another name.
 std::uint64_t count_cells(const std::string& store, const std::string& state);
+
+/// A number that has changed if a run brought the experiment nearer to its end, although it may have recorded
+/// no cell: the cells that are DONE, the tries that failed, the deaths that count against a cell, and the
+/// levels of suspicion. No run without --retry failed makes it grow for ever.
+std::uint64_t progress(const std::string& store);
 
 /// A page of text, lines of at most 100 characters where names allow.
 std::string status_text(const Status& status);

@@ -71,6 +71,7 @@ void Ledger::take_over(std::size_t pack, std::uint32_t slot, const CellStart& st
   // Its last try may have been singly, and begun: see fail().
   const bool last_try = known.failures + 1 >= limits_.max_tries;
   known.apart = known.level > 0 || (last_try && (start.state == CellState::failed || known.attempt > 1));
+  judged_now_ += known.level != start.suspicion.level || known.deaths != start.suspicion.deaths;
   if (known.deaths >= limits_.max_deaths) return give_up(pack, slot, -1, start.host);
   if (start.state != CellState::leased) return;
   const CellKey key = packs_[pack].pack.cell(slot);

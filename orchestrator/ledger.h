@@ -27,6 +27,8 @@ class Ledger {
   std::uint64_t preempted() const { return preempted_; }
   std::uint64_t recorded_now() const { return recorded_now_; }
   std::uint64_t failed_now() const { return failed_now_; }
+  /// Cells that this start suspects more than the store did, or has given up.
+  std::uint64_t judged_now() const { return judged_now_; }
   const std::vector<ModelProgress>& models() const { return models_; }
   /// [model][fraction] cells that are not final.
   const std::vector<std::vector<std::uint64_t>>& left() const { return left_; }
@@ -98,7 +100,8 @@ class Ledger {
   std::vector<Cell> cells_;
   std::vector<ModelProgress> models_;
   std::vector<std::vector<std::uint64_t>> left_;
-  std::uint64_t missing_ = 0, suspects_ = 0, preempted_ = 0, recorded_now_ = 0, failed_now_ = 0;
+  std::uint64_t missing_ = 0, suspects_ = 0, preempted_ = 0, recorded_now_ = 0, failed_now_ = 0,
+                judged_now_ = 0;
 };
 
 }  // namespace seldon::orchestrator

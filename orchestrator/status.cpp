@@ -53,6 +53,7 @@ Snapshot Orchestrator::snapshot() const {
     all.failed += model.failed;
   }
   all.recorded_now = ledger_.recorded_now();
+  all.judged_now = ledger_.judged_now();
   all.seconds = now_ - started_;
   all.suspects = ledger_.suspects();
   all.preempted = ledger_.preempted();

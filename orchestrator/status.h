@@ -21,6 +21,7 @@ struct ModelProgress {
 struct Snapshot {
   std::uint64_t cells = 0, done = 0, failed = 0;
   std::uint64_t recorded_now = 0;  ///< done since this start
+  std::uint64_t judged_now = 0;    ///< that this start suspects more than before, or has given up
   double seconds = 0;              ///< since this start
   double seconds_left = 0;         ///< a guess by costs; NaN before anything is recorded
   std::uint64_t suspects = 0;      ///< cells left that may be what kills workers

@@ -167,8 +167,10 @@ int run(int argc, char** argv) {
   auto* watched = status_command->add_flag("--watch", options.watch, "again every 2 s until the run ends");
   auto* as_json = status_command->add_flag("--json", options.json, "as one line of JSON");
   status_command
-      ->add_option("--count", options.state,
-                   "only the number of cells that are 'done', 'failed' ..., or of 'all'")
+      ->add_option(
+          "--count", options.state,
+          "only the number of cells that are 'done', 'failed' ..., or of 'all'; or 'progress', which "
+          "changes with whatever a job achieves")
       ->excludes(watched)
       ->excludes(as_json);
   status_command->callback([&] { status(options); });

@@ -41,29 +41,30 @@ end=$(SLURM_TIME_FORMAT=%s job_field %e)
 [[ $end =~ ^[0-9]+$ ]] && export SLURM_JOB_END_TIME=$end
 
 # --- The chain -------------------------------------------------------------------------------------------------------
-# One line for each job of each chain: chain, job, restart, cells recorded when it began, time. A chain is named by its
-# first job; a requeued job keeps its number, a follow-up job inherits SELDON_CHAIN.
+# One line for each job of each chain: chain, job, restart, progress when it began, time. A chain is named by its first
+# job; a requeued job keeps its number, a follow-up job inherits SELDON_CHAIN.
 export SELDON_CHAIN=${SELDON_CHAIN:-$SLURM_JOB_ID}
 chain_file=$store.chain
 
-recorded() {
-  if [ -e "$store" ]; then "$report" status "$store" --count "done" || echo unreadable; else echo 0; fi
+count() {
+  if [ -e "$store" ]; then "$report" status "$store" --count "$1" || echo unreadable; else echo 0; fi
 }
-# Whether the last two jobs of this chain began with as many cells as there are now.
+# Whether the last two jobs of this chain began where the experiment is now. A job that records no cell may yet have
+# counted a death against the cell that kills it: that is progress, and ends.
 two_jobs_in_vain() {
-  awk -v chain="$SELDON_CHAIN" -v now="$(recorded)" '
+  awk -v chain="$SELDON_CHAIN" -v now="$(count progress)" '
     $1 == chain { before = last; last = $4; jobs++ }
     END { exit !(jobs >= 2 && last == now && before == now) }' "$chain_file"
 }
 stop_in_vain() {
-  say "stopped: two jobs in a row have recorded no cell ($(recorded) so far). This log, $report status $store and the
-logs of the workers tell why. Once that is mended, a new chain goes on: sbatch $script"
+  say "stopped: two jobs in a row have recorded no cell ($(count "done") so far), nor come closer to giving one up. This
+log, $report status $store and the logs of the workers tell why. Once that is mended, a new chain goes on: sbatch $script"
   exit 3
 }
 
 # Two jobs that died before they could look, on a bad node for example.
 [ ! -e "$chain_file" ] || ! two_jobs_in_vain || stop_in_vain
-echo "$SELDON_CHAIN $SLURM_JOB_ID ${SLURM_RESTART_COUNT:-0} $(recorded) $(date +%FT%T)" >>"$chain_file" ||
+echo "$SELDON_CHAIN $SLURM_JOB_ID ${SLURM_RESTART_COUNT:-0} $(count progress) $(date +%FT%T)" >>"$chain_file" ||
   { say "cannot write $chain_file: is the disk full, or not there on this node?"; exit 3; }
 
 # --- The program -----------------------------------------------------------------------------------------------------
@@ -108,7 +109,7 @@ case $(job_field '%T %r') in
   COMPLETING*) say "incomplete (status $status), ended by Slurm: cancelled, or requeued by Slurm itself"; exit 3 ;;
 esac
 ! two_jobs_in_vain || stop_in_vain
-say "incomplete (status $status), $(recorded) cells recorded: goes on in the next job"
+say "incomplete (status $status), $(count "done") cells recorded: goes on in the next job"
 if scontrol requeue "$SLURM_JOB_ID"; then exit 3; fi
 say "this job cannot be requeued: a follow-up job takes its place"
 # Later, so that a store that this job could not close is free (its lock counts as left behind after a minute).

@@ -231,6 +231,15 @@ TEST_F(StatusOfStore, CountsCellsByState) {
   EXPECT_THROW(count_cells(store_, "DONE"), InputError);
 }
 
+TEST_F(StatusOfStore, ProgressSeesWhatRecordsNoCell) {
+  EXPECT_EQ(count_cells(store_, "progress"), 4u);
+  auto harder = results();
+  harder.models[1].runs[2].failures = 2;
+  harder.models[1].runs[1].suspicion = {2, 1, false};
+  const example::Folder another;
+  EXPECT_EQ(count_cells(example::write_store(harder, another.path()), "progress"), 9u);
+}
+
 TEST_F(StatusOfStore, JsonHoldsTheSame) {
   auto status = look(live());
   auto json = nlohmann::json::parse(status_json(status));

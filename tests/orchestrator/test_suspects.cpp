@@ -232,12 +232,14 @@ TEST_F(SuspectsTest, CountsTheDeathOfACellThatRanAloneAtTheNextStart) {
   EXPECT_THAT((sink_.entries[{0, 0, 0, 0}].message), ::testing::HasSubstr("the last on node7"));
   EXPECT_EQ((sink_.entries[{0, 0, 0, 1}].state), CellState::lost);
   EXPECT_EQ(orchestrator_->snapshot().failed, 1u);
+  EXPECT_EQ(orchestrator_->snapshot().judged_now, 1u);  // the other one was as suspicious before
 
   // It stays FAILED at the next start.
   Plan again = packs(1, 2);
   again.start = [this](CellKey key) { return sink_.start(key); };
   start(std::move(again), 2);
   EXPECT_EQ(orchestrator_->snapshot().failed, 1u);
+  EXPECT_EQ(orchestrator_->snapshot().judged_now, 0u);
 }
 
 // A job that ends before their turn must not forget it: two such cells could bring down jobs in turn for

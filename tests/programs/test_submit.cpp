@@ -267,6 +267,16 @@ TEST_F(SubmitTest, TheChainStopsAfterTwoJobsInVain) {
   EXPECT_THAT(asked(), Not(HasSubstr("scontrol")));
 }
 
+/// A cell that takes every job down with it: deaths are counted against it, and nothing is recorded.
+TEST_F(SubmitTest, TheChainGoesOnWhileSuspicionsHarden) {
+  stand_ins("echo x >>\"$TEST/deaths\"; exit 3",
+            "case \"$4\" in progress) wc -l <\"$TEST/deaths\" ;; done) echo 2 ;; *) exit 2 ;; esac");
+  write("deaths", "");
+  for (int restart = 0; restart < 4; ++restart)
+    EXPECT_THAT(run_command(job(restart)).output, HasSubstr("2 cells recorded: goes on"));
+  EXPECT_THAT(text_of(folder_ / "store 100%.h5.chain"), HasSubstr("7 7 3 3 "));
+}
+
 TEST_F(SubmitTest, TheChainAlsoCountsJobsThatDiedAtOnce) {
   stand_ins("exit 3", "echo 5");
   write("store 100%.h5.chain", "7 7 0 5 t\n7 7 1 5 t\n");
