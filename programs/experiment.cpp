@@ -1,6 +1,13 @@
 #include "programs/experiment.h"
 
+#include <cerrno>
+#include <fcntl.h>
+#include <system_error>
+#include <unistd.h>
 #include <utility>
+
+#include "experiment/config.h"
+#include "worker/node_data.h"
 
 namespace seldon::programs {
 
@@ -34,6 +41,28 @@ worker::Prepared prepare(const std::string& config_path, std::span<const std::st
                          " bytes, but store.max_bytes is " + std::to_string(limit) +
                          "; raise it, or keep less (histograms, trace, parameters, trials, fractions)");
   return prepared;
+}
+
+namespace {
+
+void require_file(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0)
+    throw IncompleteError(
+        "'" + path + "' cannot be opened on " + worker::host_name() + ": " +
+        std::generic_category().message(errno) +
+        "; the store was begun where it could; make the file readable here, or run the same "
+        "command on another machine");
+  ::close(descriptor);
+}
+
+}  // namespace
+
+void require_files(const std::string& config_path, std::span<const std::string> overrides) {
+  require_file(config_path);
+  const experiment::Description description = experiment::load_config(config_path, overrides);
+  for (const std::string& path : {description.data.path, description.resample.indices})
+    if (!path.empty()) require_file(description.resolve(path));
 }
 
 Experiment to_experiment(worker::Prepared prepared) {

@@ -19,15 +19,15 @@
 namespace seldon::programs {
 namespace {
 
-/// Open MPI 5 leaves ranks 0.2 s after SIGTERM, version 4 a second.
-constexpr double seconds_to_give_back = 0.1;
+/// Open MPI 4 leaves ranks a second after SIGTERM. A step of a network takes some tenths of that.
+constexpr double seconds_to_give_back = 0.7;
 
-/// Seconds until the job ends, as the command line or Slurm says.
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
 }
 
+/// Seconds until the job ends, as the command line or Slurm says.
 std::optional<double> seconds_to_end(const RunRequest& request) {
   if (request.seconds) return request.seconds;
   const char* end = std::getenv("SLURM_JOB_END_TIME");
@@ -184,7 +184,9 @@ void Job::heed_signals() {
 void Job::end_at_once() {
   orchestrator_->preempt(alive_);
   sink_.sync();
-  const double end = worker::steady_seconds() + seconds_to_give_back;
+  // With fault tolerance it is known who lives.
+  const double end =
+      worker::steady_seconds() + (experiment_.limits.fault_tolerant ? 0 : seconds_to_give_back);
   for (Backoff backoff; worker::steady_seconds() < end;)
     orchestrator_->turn() ? backoff.reset() : backoff.pause();
   sink_.sync();
@@ -242,7 +244,8 @@ ExitCode Job::conclude() {
   request_.at_end(snapshot);
   sink_.sync();
   const ExitCode code = snapshot.complete() ? ExitCode::complete : ExitCode::incomplete;
-  const auto hopeless = orchestrator_->hopeless();
+  // An estimate, which this run has proved wrong if it recorded anything.
+  const auto hopeless = snapshot.recorded_now == 0 ? orchestrator_->hopeless() : std::nullopt;
   live_status_file_.write(live_status(hopeless ? ExitCode::bad_input : code));
   run_.time = epoch_seconds();
   pack_log_.run_ends(run_);

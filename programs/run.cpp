@@ -27,7 +27,7 @@ namespace seldon::programs {
 namespace {
 
 constexpr double seconds_for_goodbyes = 10;  // then a worker is killed, or the whole job ended
-constexpr double seconds_for_mpi_to_end = 5;
+constexpr double seconds_for_mpi_to_end = 60;
 
 message::Hello introduce(const RunRequest& request) {
   return {worker::host_name(), worker::node_name(), SELDON_VERSION, request.numerics};
@@ -56,6 +56,7 @@ ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& ses
   orchestrator::RollCall peers(mpi);
   ExitCode code = ExitCode::internal;
   try {
+    set_up_logging(0, request.log_folder, isatty(STDERR_FILENO) != 0);
     Job job(request, session.fault_tolerant());
     job.start(peers, true, [&](Peer peer) { return still_there(peers, session.fault_tolerant(), peer); });
     for (Backoff backoff; !job.finished();) job.turn() ? backoff.reset() : backoff.pause();
@@ -89,11 +90,22 @@ ExitCode work(const RunRequest& request, Transport& transport) {
       worker::steady_seconds, told_to_end);
 }
 
-/// What any rank throws ends the whole job: without this rank the others could not even finalise MPI.
+/// A worker whose log file cannot be opened still works. Whether the folder is good at all, rank 0 judges.
+void set_up_worker_logging(const RunRequest& request, int rank) {
+  const bool terminal = isatty(STDERR_FILENO) != 0;
+  try {
+    set_up_logging(rank, request.log_folder, terminal);
+  } catch (const InputError& error) {
+    set_up_logging(rank, "", terminal);
+    spdlog::warn("no log file on {}: {}", worker::host_name(), error.what());
+  }
+}
+
+/// What a rank throws ends the whole job: without this rank the others could not even finalise MPI.
 ExitCode run_as_rank(const RunRequest& request, const transport::MpiSession& session) {
   try {
-    set_up_logging(session.rank(), request.log_folder, isatty(STDERR_FILENO) != 0);
     if (session.rank() == 0) return orchestrate(request, session);
+    set_up_worker_logging(request, session.rank());
     transport::Mpi mpi(session);
     const ExitCode told = work(request, mpi);
     // Rank 0's exit status speaks for the run. At the first other one mpirun would kill the rest, rank 0 too;
@@ -101,7 +113,9 @@ ExitCode run_as_rank(const RunRequest& request, const transport::MpiSession& ses
     // last moments.
     return session.fault_tolerant() ? told : ExitCode::complete;
   } catch (...) {
-    session.abort(static_cast<int>(report(std::current_exception())));
+    const ExitCode code = report(std::current_exception());
+    // What a worker finds wrong may be so on its node alone.
+    session.abort(static_cast<int>(session.rank() == 0 ? code : ExitCode::incomplete));
   }
 }
 

@@ -114,6 +114,20 @@ TEST_F(SeldonTest, StartsNothingThatCannotEndInTime) {
   EXPECT_THAT(result.output, HasSubstr("before the end of the job"));
 }
 
+/// As on a node without the file system that the data lie on: a chain of jobs must not end for good there.
+TEST_F(SeldonTest, TakesMissingDataOfABegunStoreForTheMachinesTrouble) {
+  fs::copy_file(SELDON_SOURCE_DIR "/data/german_credit.csv", path("data.csv"));
+  const std::vector<std::string> data{"--set", "data.path=" + path("data.csv")};
+  EXPECT_EQ(small_run("s.h5", 0, data).status, 0);
+  const auto digest = store::digest(path("s.h5"));
+  fs::remove(path("data.csv"));
+  const auto result = small_run("s.h5", 0, data);
+  EXPECT_EQ(result.status, 3) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("data.csv' cannot be opened on "));
+  EXPECT_EQ(store::digest(path("s.h5")), digest);
+  EXPECT_EQ(small_run("new.h5", 0, data).status, 2);
+}
+
 TEST_F(SeldonTest, ChecksAConfigAndPrintsThePlan) {
   const auto result = seldon({"check", quickstart});
   EXPECT_EQ(result.status, 0) << result.output;
