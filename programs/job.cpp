@@ -245,7 +245,8 @@ ExitCode Job::conclude() {
   sink_.sync();
   const ExitCode code = snapshot.complete() ? ExitCode::complete : ExitCode::incomplete;
   // An estimate, which this run has proved wrong if it recorded anything.
-  const auto hopeless = snapshot.recorded_now == 0 ? orchestrator_->hopeless() : std::nullopt;
+  const auto hopeless =
+      snapshot.complete() || snapshot.recorded_now > 0 ? std::nullopt : orchestrator_->hopeless();
   live_status_file_.write(live_status(hopeless ? ExitCode::bad_input : code));
   run_.time = epoch_seconds();
   pack_log_.run_ends(run_);
