@@ -81,6 +81,7 @@ ranks=$((workers + 1))
 
 status=3  # if there is nothing to wait for
 if [ $drain = no ]; then
+  rm -f "$store.live.json"  # what the last run said is not what this one says
   say "$workers workers and rank 0 on $SLURM_JOB_NUM_NODES nodes, ${SLURM_RESTART_COUNT:-0} restarts"
   "${launcher[@]}" "$seldon" run "${run_arguments[@]}" &
   launcher_pid=$!
@@ -95,7 +96,7 @@ fi
 # --- What next -------------------------------------------------------------------------------------------------------
 # 0 complete, 2 bad input; the program's 3 and 4 and whatever a launcher makes of a signal or a crash: incomplete.
 # Open MPI 5 also says 0 if all ranks were killed: only the program itself knows that it is complete.
-if [ $status -eq 0 ] && ! grep -qs '"exit_code": 0' "$store.live.json"; then
+if [ $status -eq 0 ] && ! grep -Eqs '"exit_code" ?: ?0[,}]' "$store.live.json"; then
   say "the launcher says 0, and the program has not said that it is complete"
   status=3
 fi

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "programs/submit.h"
+#include "store/live_status.h"
 #include "tests/programs/command.h"
 
 namespace seldon::programs {
@@ -39,8 +41,14 @@ std::string text_of(const fs::path& path) {
   return text.str();
 }
 
-/// What `seldon run` leaves when it is through.
-const std::string completes = "echo '\"exit_code\": 0' >\"$TEST/store 100%.h5.live.json\"; exit 0";
+/// A program that leaves STORE.live.json as `seldon run` does, and ends with status 0.
+std::string says(std::optional<int> exit_code) {
+  store::LiveStatus status;
+  status.job = "a job whose \"exit_code\":0 is text";
+  status.exit_code = exit_code;
+  return "echo '" + store::to_json(status) + "' >\"$TEST/store 100%.h5.live.json\"; exit 0";
+}
+const std::string completes = says(0);
 
 class SubmitTest : public ::testing::Test {
  protected:
@@ -246,11 +254,17 @@ TEST_F(SubmitTest, TheJobEndsForGoodOnBadInputAlone) {
 
 /// mpirun of Open MPI 5 does so when all ranks were killed.
 TEST_F(SubmitTest, TheJobBelievesNoLauncherThatAllIsWell) {
-  stand_ins("echo '\"exit_code\": 3' >\"$TEST/store 100%.h5.live.json\"; exit 0", "echo 0");
-  const auto result = run_command(job());
-  EXPECT_EQ(result.status, 3) << result.output;
-  EXPECT_THAT(result.output, HasSubstr("the program has not said that it is complete"));
-  EXPECT_THAT(asked(), HasSubstr("scontrol requeue 7"));
+  for (const std::string& program : {says(3), says({}), std::string("exit 0")}) {
+    stand_ins(program, "echo $RANDOM");
+    store::LiveStatus last_run;
+    last_run.exit_code = 0;
+    write("store 100%.h5.live.json", store::to_json(last_run));
+    fs::remove(folder_ / "asked");
+    const auto result = run_command(job());
+    EXPECT_EQ(result.status, 3) << program << result.output;
+    EXPECT_THAT(result.output, HasSubstr("the program has not said that it is complete"));
+    EXPECT_THAT(asked(), HasSubstr("scontrol requeue 7"));
+  }
 }
 
 TEST_F(SubmitTest, TheChainStopsAfterTwoJobsInVain) {
