@@ -60,13 +60,14 @@ void read(Reader& from, Hello& m) {
 void write(Writer& to, const Setup& m) {
   to.put(m.experiment).put(m.config);
   write(to, m.place);
-  to.put(m.share);
+  to.put(m.share).put(m.heartbeat_seconds);
 }
 void read(Reader& from, Setup& m) {
   m.experiment = from.get<std::uint32_t>();
   m.config = from.get_string();
   read(from, m.place);
   m.share = from.get<bool>();
+  m.heartbeat_seconds = from.get<double>();
 }
 
 void write(Writer& to, const Placed& m) {

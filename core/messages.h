@@ -73,8 +73,9 @@ struct Setup {
   std::uint32_t experiment = 0;
   std::string config;  ///< the config's text, --set applied
   std::optional<SharedPlace>
-      place;           ///< where the data is; none: the next message is the data (Tag::data, raw)
-  bool share = false;  ///< put the data that comes where others of this node can map it
+      place;                     ///< where the data is; none: the next message is the data (Tag::data, raw)
+  bool share = false;            ///< put the data that comes where others of this node can map it
+  double heartbeat_seconds = 1;  ///< between two heartbeats, at least
   bool operator==(const Setup&) const = default;
 };
 

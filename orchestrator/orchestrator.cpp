@@ -14,6 +14,12 @@ namespace {
 
 constexpr int messages_per_turn = 256;  // then the caller gets a chance to sync, to print, to stop
 
+/// At least a second; of many workers rank 0 hears a thousand in a second, but of each one ten times in a
+/// lease.
+double seconds_between_heartbeats(int workers, double lease_seconds) {
+  return std::clamp(workers / 1000.0, 1.0, std::max(1.0, lease_seconds / 10));
+}
+
 }  // namespace
 
 Orchestrator::Orchestrator(Plan plan, Supply supply, Limits limits, Transport& transport, RecordSink& sink,
@@ -158,7 +164,11 @@ void Orchestrator::supply(Peer peer) {
   crew_[peer].heard = now_;  // one that waits for another of its node is not silent
   const auto way = supply_.share ? node_data_.arrive(peer, node) : NodeData::Way::keep;
   if (way == NodeData::Way::wait) return;
-  message::Setup setup{supply_.experiment, supply_.config, {}, way == NodeData::Way::send};
+  message::Setup setup{supply_.experiment,
+                       supply_.config,
+                       {},
+                       way == NodeData::Way::send,
+                       seconds_between_heartbeats(crew_.size() - 1, limits_.lease_seconds)};
   if (way == NodeData::Way::map) setup.place = node_data_.place(node);
   message::send(transport_, peer, setup);
   if (way != NodeData::Way::map) transport_.send(peer, static_cast<int>(Tag::data), supply_.data);

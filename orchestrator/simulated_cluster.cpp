@@ -142,6 +142,7 @@ void SimulatedCluster::send(Peer to, int tag, SharedBytes bytes) {
     case Tag::setup: {
       const auto setup = message::decode<message::Setup>(bytes.view());
       who.doing = setup.share ? Doing::placing : Doing::waking;
+      who.beat_seconds = setup.heartbeat_seconds;
       who.next_step = time_ + options_.setup_seconds / (setup.share ? 2 : 1);
       break;
     }
@@ -235,7 +236,7 @@ void SimulatedCluster::assign(Peer peer, message::Assign assign) {
   who.position = 0;
   who.cancelled = never;
   const double now = std::max(time_, who.wakes);
-  who.beats = now + options_.heartbeat_seconds;
+  who.beats = now + who.beat_seconds;
   who.slots = std::move(assign.slots.wanted);
   if (!work_.together[who.pack.model]) return begin_cell(who, now);
 
@@ -270,7 +271,7 @@ std::optional<Transport::Arrival> SimulatedCluster::compute(Peer peer, double no
   }
   if (now < who.finished) {
     ++counts_.heartbeats;
-    who.beats = now + options_.heartbeat_seconds;
+    who.beats = now + who.beat_seconds;
     return say(peer, message::Heartbeat{who.lease});
   }
   if (who.position == who.slots.size()) {

@@ -46,11 +46,10 @@ struct ClusterOptions {
   double hang_every = never;          ///< of each worker
   double hang_seconds = 600;          ///< mean; one hang in four never ends
   double straggler_share = 0;
-  double straggler_factor = 1;  ///< stragglers take so many times longer
-  int bad_nodes = 0;            ///< every cell throws there
-  double failures = 0;          ///< share of tries that end with an exception
-  std::uint32_t killers = 0;    ///< cells that kill whoever computes them
-  double heartbeat_seconds = 30;
+  double straggler_factor = 1;     ///< stragglers take so many times longer
+  int bad_nodes = 0;               ///< every cell throws there
+  double failures = 0;             ///< share of tries that end with an exception
+  std::uint32_t killers = 0;       ///< cells that kill whoever computes them
   double record_seconds = 42e-6;   ///< of rank 0, for a lease and for a record (docs/performance.md)
   double message_seconds = 20e-6;  ///< of rank 0, for any other message, over TCP
   double notice_seconds = 0.05;    ///< until the transport knows of a death
@@ -130,7 +129,7 @@ class SimulatedCluster final : public Transport {
     std::vector<std::uint32_t> slots;  // to be reported
     std::size_t position = 0;          // of the next one
     double begun = 0, finished = 0;    // the cell that is being computed, or the pack where all are at once
-    double beats = never, cancelled = never;
+    double beat_seconds = 1, beats = never, cancelled = never;
   };
   struct Event {
     double time;

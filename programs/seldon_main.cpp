@@ -175,6 +175,8 @@ void add_simulate(CLI::App& command, Arguments& arguments) {
   };
   command.add_option("--workers", world.workers, "of the cluster")->required();
   number("--workers-per-node", world.workers_per_node, "that are lost together with their node");
+  add_override(command, "--trials", "experiment.n_trials", arguments,
+               "trials of each model and data fraction");
   text("--store", world.store, "FILE.h5", "cells take what they took there");
   text("--cell-time", world.cell_time, "TIME",
        "mean of a cell, such as 30s; the plan's costs are scaled to it");
@@ -196,7 +198,6 @@ void add_simulate(CLI::App& command, Arguments& arguments) {
   text("--preempt", world.preempt, "TIME", "mean time until a job is preempted");
   number("--queue", world.queue, "between two jobs");
   number("--restarts", world.restarts, "jobs after the first, at most");
-  number("--heartbeat", world.heartbeat, "between two signs of life of a worker");
   number("--seed", world.seed, "of everything that is drawn");
 }
 

@@ -99,9 +99,6 @@ ClusterOptions cluster_options(const SimulateRequest& request) {
   cluster.bad_nodes = request.bad_nodes;
   cluster.failures = request.failures;
   cluster.killers = request.killers;
-  cluster.heartbeat_seconds = duration("--heartbeat", request.heartbeat);
-  if (cluster.heartbeat_seconds >= request.limits.lease_seconds)
-    refuse("--heartbeat", request.heartbeat, "it has to be shorter than a lease");
   cluster.seed = request.seed;
   return cluster;
 }
@@ -131,7 +128,6 @@ ClusterOptions faultless(const ClusterOptions& cluster) {
   quiet.workers_per_node = cluster.workers_per_node;
   quiet.straggler_share = cluster.straggler_share;
   quiet.straggler_factor = cluster.straggler_factor;
-  quiet.heartbeat_seconds = cluster.heartbeat_seconds;
   quiet.seed = cluster.seed;
   return quiet;
 }
@@ -292,6 +288,12 @@ std::string faults_text(const ClusterOptions& cluster, const JobOptions& jobs) {
   return all;
 }
 
+/// Where the cells' times come from.
+std::string source_of(const SimulateRequest& request) {
+  if (!request.store.empty()) return "as measured in " + request.store;
+  return request.cell_time.empty() ? "by the plan's estimate" : "in the proportions of the plan";
+}
+
 void print_setting(const SimulateRequest& request, const SimulatedWork& work, const ClusterOptions& cluster,
                    const JobOptions& jobs, const orchestrator::Ideal& ideal, std::ostream& out) {
   const store::Header& header = request.header;
@@ -301,10 +303,9 @@ void print_setting(const SimulateRequest& request, const SimulatedWork& work, co
   out << "Experiment  " << header.name << ": " << count(cells) << " cells (" << grid.models() << " models x "
       << grid.fractions() << " data fractions x " << count(grid.trials()) << " trials) in "
       << count(work.packs.size()) << " packs\n";
-  out << "Work        " << worker_time(ideal.work) << ", "
-      << (request.store.empty() ? "by the plan's estimate" : "as measured in " + request.store)
-      << "; a cell takes " << time_text(ideal.work / static_cast<double>(cells)) << " (" << time_text(least)
-      << " to " << time_text(most) << "), the longest pack " << time_text(ideal.longest_pack) << "\n";
+  out << "Work        " << worker_time(ideal.work) << ", " << source_of(request) << "; a cell takes "
+      << time_text(ideal.work / static_cast<double>(cells)) << " (" << time_text(least) << " to "
+      << time_text(most) << "), the longest pack " << time_text(ideal.longest_pack) << "\n";
   out << "Workers     " << count(static_cast<std::uint64_t>(cluster.workers));
   if (cluster.workers_per_node > 1) out << ", " << cluster.workers_per_node << " on each node";
   if (cluster.straggler_share > 0)

@@ -45,8 +45,7 @@ struct SimulateRequest {
   std::string queue = "10m";     ///< --queue D: between two jobs
   std::uint32_t restarts = 100;  ///< --restarts N
 
-  std::string heartbeat = "30s";  ///< --heartbeat D
-  std::uint64_t seed = 1;         ///< --seed N
+  std::uint64_t seed = 1;  ///< --seed N
 };
 
 /// Simulates the experiment without faults and, where any are asked for, with them, and prints what came of

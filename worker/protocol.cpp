@@ -19,7 +19,6 @@ using message::Tag;
 
 namespace {
 
-constexpr double seconds_between_heartbeats = 1;
 constexpr double seconds_between_looks = 0.01;  // for an order to stop, from within the engine
 // After Bye: longer than rank 0 takes over its end, since a rank 0 that ends with an error is not always
 // noticed.
@@ -48,7 +47,7 @@ class Worker {
         : worker_(worker),
           lease_(lease),
           next_look_(0),
-          next_beat_(worker.clock_() + seconds_between_heartbeats) {}
+          next_beat_(worker.clock_() + worker.heartbeat_seconds_) {}
     Order tick() override;
 
    private:
@@ -83,6 +82,7 @@ class Worker {
   std::unique_ptr<PackRunner> runner_;
   std::optional<message::Stop> stop_;
   bool released_ = false;
+  double heartbeat_seconds_ = message::Setup{}.heartbeat_seconds;
   std::uint64_t cancelled_ = 0;  // lease
 };
 
@@ -91,7 +91,7 @@ Order Worker::Pulse::tick() {
   if (now >= next_look_) {
     next_look_ = now + seconds_between_looks;
     if (now >= next_beat_) {
-      next_beat_ = now + seconds_between_heartbeats;
+      next_beat_ = now + worker_.heartbeat_seconds_;
       worker_.tell(message::Heartbeat{lease_});
     }
     while (const auto arrival = worker_.transport_.poll()) worker_.receive(*arrival);
@@ -163,6 +163,7 @@ void Worker::receive(const Transport::Arrival& arrival) {
 }
 
 void Worker::set_up(const message::Setup& setup) {
+  heartbeat_seconds_ = setup.heartbeat_seconds;
   try {
     if (setup.place) {
       try {

@@ -14,7 +14,7 @@ TEST(Messages, ComeBackAsTheyWere) {
   const SharedPlace place{1234, 7, 99, std::uint64_t{5} << 32};
   const Hello hello{"host", "node\n", "0.1.0", "{\"avx\":2}", {1234, 567}};
   EXPECT_EQ(there_and_back(hello), hello);
-  const message::Setup setup{3, "[experiment]\n", place, true};
+  const message::Setup setup{3, "[experiment]\n", place, true, 2.5};
   EXPECT_EQ(there_and_back(setup), setup);
   const message::Setup without{0, "", {}, false};
   EXPECT_EQ(there_and_back(without), without);

@@ -107,6 +107,23 @@ TEST_F(OrchestratorTest, GoesOnWithTriesThatAnEarlierRunLeft) {
   EXPECT_EQ(orchestrator_->snapshot().failed, 2u);
 }
 
+TEST_F(OrchestratorTest, TellsManyWorkersToBeatMoreRarely) {
+  struct Case {
+    int workers;
+    double lease_seconds, expected;
+  };
+  // Once a second at most; a thousand a second of all; ten within a lease.
+  for (const Case& c :
+       {Case{1, 120, 1}, Case{1000, 120, 1}, Case{2500, 120, 2.5}, Case{2500, 20, 2}, Case{2500, 2, 1}}) {
+    Limits limits;
+    limits.lease_seconds = c.lease_seconds;
+    start(two_packs(), c.workers, limits);
+    greet(1);
+    EXPECT_EQ(expect<message::Setup>(1).heartbeat_seconds, c.expected)
+        << c.workers << ", " << c.lease_seconds;
+  }
+}
+
 TEST_F(OrchestratorTest, CountsFailuresNotLeases) {
   Plan plan = two_packs();
   plan.start = [](CellKey key) -> CellStart {

@@ -89,7 +89,7 @@ TEST(SimulateTest, ScalesThePlanToACellsTime) {
   asked.spread = 0;
   // 120 cells of 10 minutes; the fractions cost 1 : 2 : 4.
   EXPECT_THAT(run(asked).text,
-              HasSubstr("20.0 worker-h, by the plan's estimate; a cell takes 10.0 min (4.3 min "
+              HasSubstr("20.0 worker-h, in the proportions of the plan; a cell takes 10.0 min (4.3 min "
                         "to 17.1 min), the longest pack 17.1 min"));
 }
 
@@ -139,7 +139,6 @@ TEST(SimulateTest, RefusesWhatMakesNoSense) {
       [](auto& r) { r.failures = 1.5; },
       [](auto& r) { r.spread = -1; },
       [](auto& r) { r.time = "5m"; },  // no longer than the grace time
-      [](auto& r) { r.heartbeat = "10m"; },
       [](auto& r) { r.cell_time = "0s"; },
   };
   for (std::size_t i = 0; i < slips.size(); ++i) {

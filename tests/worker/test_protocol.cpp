@@ -164,6 +164,18 @@ TEST_F(ProtocolTest, BeatsOnceASecondAndDropsACancelledPack) {
   EXPECT_TRUE(cells_.empty());
 }
 
+TEST_F(ProtocolTest, BeatsAsRarelyAsItIsTold) {
+  setup_.heartbeat_seconds = 10;
+  cancel_at_heartbeat_ = true;
+  int ticks = 0;
+  serve_with([&](const Pack&, Progress& progress, const auto&) {
+    while (progress.tick() == Order::go) ++ticks;
+    throw Stopped{};
+  });
+  EXPECT_EQ(std::ranges::count(heard_, Tag::heartbeat), 1);
+  EXPECT_GE(ticks, 30);  // of 0.3 s each
+}
+
 TEST_F(ProtocolTest, TakesAnEngineThatReturnsAfterAStopForStopped) {
   cancel_at_heartbeat_ = true;
   serve_with([&](const Pack&, Progress& progress, const auto&) {
