@@ -4,6 +4,7 @@
 #include <array>
 #include <csignal>
 #include <functional>
+#include <iterator>
 #include <numeric>
 #include <unistd.h>
 #include <utility>
@@ -13,6 +14,7 @@
 #endif
 
 #include "core/error.h"
+#include "core/last_resort.h"
 
 namespace seldon::transport {
 namespace {
@@ -25,6 +27,8 @@ constexpr int chunk = 2000;
 // Chunks to one peer that MPI has at a time. Hundreds for a peer that takes nothing in would use up what Open
 // MPI has for all: measured, a dead peer then blocks the messages to the living.
 constexpr int chunks_at_a_time = 4;
+
+constexpr double seconds_for_abort = 10;
 
 // What MPI offers for the death of a rank, and nothing where it has no such thing.
 #ifdef OMPI_HAVE_MPI_EXT_FTMPI
@@ -149,6 +153,7 @@ void MpiSession::abort(int exit_code) const {
     if (!last) raise(SIGKILL);
     _exit(exit_code);
   }
+  const LastResort guard(seconds_for_abort, static_cast<ExitCode>(exit_code), "MPI_Abort hangs");
   MPI_Abort(MPI_COMM_WORLD, exit_code);
   _exit(exit_code);
 }
@@ -162,8 +167,9 @@ Mpi::Mpi(const MpiSession& session, std::size_t chunk_bytes)
       life_(static_cast<std::size_t>(session.size()), Life::alive) {}
 
 Mpi::~Mpi() {
-  outgoing_.free();
-  abandoned_.free();
+  for (auto& message : incoming_) abandon(std::move(message));
+  outgoing_.leave();
+  abandoned_.leave();
 }
 
 void Mpi::send(Peer to, int tag, SharedBytes bytes) {
@@ -233,9 +239,12 @@ void Mpi::Pending::finish() {
   for (const int index : indices) remove(static_cast<std::size_t>(index));
 }
 
-void Mpi::Pending::free() {
+void Mpi::Pending::leave() {
+  if (requests.empty()) return;
   for (auto& request : requests)
     if (request != MPI_REQUEST_NULL) MPI_Request_free(&request);
+  static auto* const kept = new std::vector<SharedBytes>;  // never destroyed
+  std::ranges::move(held, std::back_inserter(*kept));
 }
 
 // ---- receiving --------------------------------------------------------------------------------------------

@@ -92,7 +92,9 @@ class Mpi final : public Transport {
     void remove(std::size_t index);
     /// Removes those that are through, or whose peer has died.
     void finish();
-    void free();
+    /// Lets go of all. MPI goes on using the memory of what is not through, so that stays until the process
+    /// ends.
+    void leave();
   };
   /// A part of a long message that is not yet handed to MPI.
   struct Chunk {

@@ -1,4 +1,7 @@
+#include <array>
 #include <signal.h>
+#include <string_view>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,6 +59,46 @@ TEST(Process, KillsNoStrangerAndNotItself) {
   EXPECT_FALSE(kill_process({-1, 1}));  // every process that one may signal
   EXPECT_TRUE(kill_process(known));
   waitpid(child, nullptr, 0);
+}
+
+TEST(Process, SendsOtherSignals) {
+  const pid_t child = stopped_child();
+  const Process process = find_process(child).value();
+  EXPECT_TRUE(signal_process(process, SIGTERM));
+  EXPECT_TRUE(signal_process(process, SIGCONT));
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+  EXPECT_FALSE(signal_process(process, SIGTERM));
+}
+
+/// In a child with a strange name: exits with 0 if `found` holds in a child of that child.
+template <class Found>
+int of_grandchild(Found found) {
+  const pid_t child = fork();
+  if (child == 0) {
+    prctl(PR_SET_NAME, "a (b) c");
+    const Process self = this_process();
+    const pid_t grandchild = fork();
+    if (grandchild == 0) _exit(found(self) ? 0 : 1);
+    int status = 0;
+    waitpid(grandchild, &status, 0);
+    _exit(WEXITSTATUS(status));
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WEXITSTATUS(status);
+}
+
+TEST(Process, FindsWhoStartedItByName) {
+  EXPECT_EQ(of_grandchild([](const Process& parent) {
+              return find_ancestor(std::array<std::string_view, 2>{"nobody", "a (b) c"}) == parent;
+            }),
+            0);
+  EXPECT_EQ(of_grandchild([](const Process&) {
+              return !find_ancestor(std::array<std::string_view, 2>{"nobody", "a (b)"});
+            }),
+            0);
 }
 
 }  // namespace

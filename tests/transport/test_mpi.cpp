@@ -1,5 +1,6 @@
 // Every rank sends to every rank, itself included; run under mpirun on several numbers of ranks.
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 
@@ -74,6 +75,19 @@ TEST_F(MpiTest, KeepsWhatIsOnItsWay) {
   EXPECT_EQ(arrival->bytes.view().front(), static_cast<std::byte>(previous + 1));
   EXPECT_EQ(arrival->bytes.view().back(), static_cast<std::byte>(previous + 1));
   drain(mpi);
+}
+
+TEST_F(MpiTest, LeavesWhatIsOnItsWayToMpi) {
+  const Peer next = (session->rank() + 1) % session->size();
+  {
+    Mpi leaving(*session);
+    leaving.send(next, 1, Bytes(std::size_t{20} << 20, std::byte{42}));
+    EXPECT_FALSE(leaving.drained());
+  }
+  Mpi mpi(*session);
+  const auto arrival = receive(mpi);
+  ASSERT_TRUE(arrival);
+  EXPECT_TRUE(std::ranges::equal(arrival->bytes.view(), Bytes(std::size_t{20} << 20, std::byte{42})));
 }
 
 TEST_F(MpiTest, AnswersASmallMessageThatOvertakesNothing) {

@@ -1,13 +1,16 @@
 #include <chrono>
 #include <csignal>
+#include <cstdio>
+#include <limits>
 #include <optional>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
 
-#include "programs/last_resort.h"
+#include "core/last_resort.h"
 
-namespace seldon::programs {
+namespace seldon {
 namespace {
 
 TEST(LastResortDeathTest, EndsWhatHangs) {
@@ -53,6 +56,47 @@ TEST(LastResort, LetsGoAtOnceWhenDisarmed) {
   usleep(400'000);  // past the first one's time
 }
 
+TEST(LastResortDeathTest, CountsFromTheLastSignOfLife) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto hang = [] {
+    LastResort guard(0.3, ExitCode::incomplete, "the pack hangs");
+    for (int i = 0; i < 60; ++i) {
+      usleep(10'000);
+      guard.rearm();
+    }
+    std::fputs("lived; ", stderr);
+    for (;;) pause();
+  };
+  EXPECT_EXIT(hang(), ::testing::ExitedWithCode(3), "lived; seldon: error: the pack hangs");
+}
+
+/// As Slurm suspends a job: nobody has hung.
+TEST(LastResort, DoesNotCountTheTimeOfAStop) {
+  const pid_t child = fork();
+  if (child == 0) {
+    LastResort guard(0.4, ExitCode::internal, "never said");
+    for (int i = 0; i < 100; ++i) {
+      usleep(10'000);
+      guard.rearm();
+    }
+    guard.disarm();
+    _exit(0);
+  }
+  usleep(200'000);
+  kill(child, SIGSTOP);
+  usleep(800'000);
+  kill(child, SIGCONT);
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST(LastResort, TakesInfinityForNever) {
+  LastResort guard(std::numeric_limits<double>::infinity(), ExitCode::internal, "never said");
+  guard.rearm();
+  usleep(50'000);
+}
+
 volatile std::sig_atomic_t handled_by = 0;
 
 TEST(LastResort, TakesNoSignals) {
@@ -71,4 +115,4 @@ TEST(LastResort, TakesNoSignals) {
 }
 
 }  // namespace
-}  // namespace seldon::programs
+}  // namespace seldon
