@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <regex>
 #include <spawn.h>
 #include <string_view>
@@ -141,6 +142,22 @@ std::string directives(const SubmitRequest& request, std::uint32_t threads) {
   return text;
 }
 
+/// Further flags of `seldon run`: `first` only for the first run of a chain.
+struct RunFlags {
+  std::vector<std::string> always, first;
+};
+
+RunFlags split(const std::vector<std::string>& run_flags) {
+  RunFlags flags;
+  for (auto flag = run_flags.begin(); flag != run_flags.end(); ++flag) {
+    const bool retry = *flag == "--retry" || flag->rfind("--retry=", 0) == 0;
+    auto& part = retry ? flags.first : flags.always;
+    part.push_back(*flag);
+    if (*flag == "--retry" && std::next(flag) != run_flags.end()) part.push_back(*++flag);
+  }
+  return flags;
+}
+
 std::string settings(const SubmitRequest& request, std::uint32_t threads) {
   const std::string program = absolute(request.program);
   const std::string store = absolute(request.store_path);
@@ -150,7 +167,8 @@ std::string settings(const SubmitRequest& request, std::uint32_t threads) {
   arguments.insert(arguments.end(),
                    {"--set", "run.grace_seconds=" + std::to_string(grace_of_packs(request.grace_seconds))});
   for (const std::string& pair : request.overrides) arguments.insert(arguments.end(), {"--set", pair});
-  arguments.insert(arguments.end(), request.run_flags.begin(), request.run_flags.end());
+  const RunFlags flags = split(request.run_flags);
+  arguments.insert(arguments.end(), flags.always.begin(), flags.always.end());
 
   std::string text;
   const auto set = [&](const std::string& name, const std::string& value) {
@@ -164,9 +182,15 @@ std::string settings(const SubmitRequest& request, std::uint32_t threads) {
   set("env_file", request.env_file.empty() ? "" : absolute(request.env_file));
   const auto tasks = tasks_per_node(request);
   text += "tasks_per_node=" + (tasks ? std::to_string(*tasks) : "") + "\n";
-  text += "threads=" + std::to_string(threads) + "\nrun_arguments=(";
-  for (const std::string& argument : arguments) text += "\n  " + shell_quoted(argument);
-  return text + "\n)";
+  text += "threads=" + std::to_string(threads) + "\n";
+  const auto set_array = [&](const std::string& name, const std::vector<std::string>& values) {
+    text += name + "=(";
+    for (const std::string& value : values) text += "\n  " + shell_quoted(value);
+    text += "\n)\n";
+  };
+  set_array("run_arguments", arguments);
+  set_array("first_arguments", flags.first);
+  return text;
 }
 
 void replace(std::string& text, const std::string& mark, std::string by) {

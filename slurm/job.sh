@@ -12,37 +12,49 @@ say() { echo "$(date '+%F %T') job $SLURM_JOB_ID: $*"; }
 # Slurm sends USR1 to this shell alone some time before the end (--signal above); `scancel --batch --signal=USR1` does
 # the same. The launcher hands it on to the program, which lets running packs end and hands out nothing more.
 # TERM comes with scancel, a requeue or the time limit; Slurm then sends it to the launcher as well.
-launcher_pid='' signalled=no drain=no
+launcher_pid='' signalled=no early=no
 on_signal() {
-  signalled=yes drain=yes
+  signalled=yes
   say "signal $1"
-  [ -z "$launcher_pid" ] || kill -USR1 "$launcher_pid" 2>/dev/null
+  if [ -n "$launcher_pid" ]; then kill -USR1 "$launcher_pid" 2>/dev/null; else early=yes; fi
 }
 on_term() {
   on_signal TERM
   # Slurm kills this shell soon. A launcher that hangs must go before, or the chain would end here.
   [ -z "$launcher_pid" ] || { sleep 5; [ "$(job_field %T)" != COMPLETING ] || kill -KILL "$launcher_pid"; } &
 }
-job_field() { squeue --noheader --job "$SLURM_JOB_ID" --format="$1" 2>/dev/null; }
+# Of this job, from Slurm, which may be busy or be started anew: asked for a quarter of a minute.
+job_field() {
+  local answer pause
+  for pause in 1 2 4 8 0; do
+    answer=$(squeue --noheader --job "$SLURM_JOB_ID" --format="$1" 2>/dev/null)
+    [ -z "$answer" ] || { echo "$answer"; return; }
+    sleep "$pause"
+  done
+  return 1
+}
 trap 'on_signal USR1' USR1
 trap on_term TERM
 
 # --- Environment -----------------------------------------------------------------------------------------------------
-cd "$folder" || exit 2
+# What fails here may work on another node: the chain goes on, until two jobs were in vain.
+trouble=''
+cd "$folder" || trouble="cannot enter the folder $folder"
 # Modules and variables of this cluster: whatever must be the same here as where the program was built.
-if [ -n "$env_file" ]; then
+if [ -z "$trouble" ] && [ -n "$env_file" ]; then
   # shellcheck disable=SC1090
-  . "$env_file" || { say "$env_file failed; it is sourced before the program starts. Mend it and submit again"; exit 2; }
+  . "$env_file" || trouble="$env_file failed (status $?), which is sourced before the program starts"
 fi
 export OMP_NUM_THREADS=$threads OPENBLAS_NUM_THREADS=$threads
 # The program hands out no pack that cannot end in time. Older Slurm does not set this variable, and one that comes from
 # the job before is wrong: ask.
-end=$(SLURM_TIME_FORMAT=%s job_field %e)
-[[ $end =~ ^[0-9]+$ ]] && export SLURM_JOB_END_TIME=$end
+export SLURM_JOB_END_TIME
+SLURM_JOB_END_TIME=$(SLURM_TIME_FORMAT=%s job_field %e)
+[[ $SLURM_JOB_END_TIME =~ ^[0-9]+$ ]] || unset SLURM_JOB_END_TIME
 
 # --- The chain -------------------------------------------------------------------------------------------------------
 # One line for each job of each chain: chain, job, restart, progress when it began, time. A chain is named by its first
-# job; a requeued job keeps its number, a follow-up job inherits SELDON_CHAIN.
+# job; a requeued job keeps its number, a follow-up job inherits SELDON_CHAIN. And "begun CHAIN", see below.
 export SELDON_CHAIN=${SELDON_CHAIN:-$SLURM_JOB_ID}
 chain_file=$store.chain
 
@@ -50,10 +62,11 @@ count() {
   if [ -e "$store" ]; then "$report" status "$store" --count "$1" || echo unreadable; else echo 0; fi
 }
 # Whether the last two jobs of this chain began where the experiment is now. A job that records no cell may yet have
-# counted a death against the cell that kills it: that is progress, and ends.
+# counted a death against the cell that kills it: that is progress, and ends. A job whose node could not read the store
+# counts only beside others like it.
 two_jobs_in_vain() {
   awk -v chain="$SELDON_CHAIN" -v now="$(count progress)" '
-    $1 == chain { before = last; last = $4; jobs++ }
+    $1 == chain && ($4 != "unreadable" || now == "unreadable") { before = last; last = $4; jobs++ }
     END { exit !(jobs >= 2 && last == now && before == now) }' "$chain_file"
 }
 stop_in_vain() {
@@ -61,6 +74,25 @@ stop_in_vain() {
 log, $report status $store and the logs of the workers tell why. Once that is mended, a new chain goes on: sbatch $script"
   exit 3
 }
+# What the run says of itself. Each job removes it first, so that no run speaks for another one.
+live=$store.live.json
+exit_code_is() { grep -Eqs '"exit_code" ?: ?'"$1"'[,}]' "$live"; }
+# Whether the run has ended, and left nothing but cells that are DONE or FAILED.
+only_failed_cells_left() {
+  local state cells none
+  exit_code_is 3 && cells=$(grep -Eo '"cells_by_state" ?: ?\{[^}]*\}' "$live") || return 1
+  for state in pending leased lost preempted; do
+    none="\"$state\" ?: ?0[,}]"
+    [[ $cells =~ $none ]] || return 1
+  done
+}
+
+# The flags of the first run only, such as --retry failed: with them in each job a cell could fail for ever. They are
+# given until a run has told of itself, which it does after it has heeded them.
+if ! grep -qs "^$SELDON_CHAIN " "$chain_file"; then rm -f "$live"; fi
+begun() { grep -qsx "begun $SELDON_CHAIN" "$chain_file"; }
+[ ! -e "$live" ] || begun || echo "begun $SELDON_CHAIN" >>"$chain_file"
+begun || run_arguments+=("${first_arguments[@]}")
 
 # Two jobs that died before they could look, on a bad node for example.
 [ ! -e "$chain_file" ] || ! two_jobs_in_vain || stop_in_vain
@@ -80,11 +112,14 @@ ranks=$((workers + 1))
 @LAUNCHER@
 
 status=3  # if there is nothing to wait for
-if [ $drain = no ]; then
-  rm -f "$store.live.json"  # what the last run said is not what this one says
+if [ -n "$trouble" ]; then
+  say "$trouble. Is $HOSTNAME in order?"
+elif [ $early = no ]; then
+  rm -f "$live"
   say "$workers workers and rank 0 on $SLURM_JOB_NUM_NODES nodes, ${SLURM_RESTART_COUNT:-0} restarts"
   "${launcher[@]}" "$seldon" run "${run_arguments[@]}" &
   launcher_pid=$!
+  [ $early = no ] || kill -USR1 "$launcher_pid"
   signalled=yes
   while [ $signalled = yes ]; do  # a signal also ends `wait`
     signalled=no
@@ -96,7 +131,7 @@ fi
 # --- What next -------------------------------------------------------------------------------------------------------
 # 0 complete, 2 bad input; the program's 3 and 4 and whatever a launcher makes of a signal or a crash: incomplete.
 # Open MPI 5 also says 0 if all ranks were killed: only the program itself knows that it is complete.
-if [ $status -eq 0 ] && ! grep -Eqs '"exit_code" ?: ?0[,}]' "$store.live.json"; then
+if [ $status -eq 0 ] && ! exit_code_is 0; then
   say "the launcher says 0, and the program has not said that it is complete"
   status=3
 fi
@@ -105,7 +140,16 @@ case $status in
   2) say "bad input, see above; not tried again"; exit 2 ;;
 esac
 trap '' USR1 TERM  # what follows is short, and a requeue sends TERM
-case $(job_field '%T %r') in
+if only_failed_cells_left; then
+  say "stopped: $(count failed) cells FAILED in every try, all others are recorded; $report status $store tells why.
+To try them again: seldon submit with the same arguments and -- --retry failed"
+  exit 3
+fi
+state=$(job_field '%T %r') || {
+  say "incomplete (status $status), and Slurm does not say whether this job was cancelled. If it was not: sbatch $script"
+  exit 3
+}
+case $state in
   "COMPLETING TimeLimit") ;;  # the drain took longer than was allowed for
   COMPLETING*) say "incomplete (status $status), ended by Slurm: cancelled, or requeued by Slurm itself"; exit 3 ;;
 esac

@@ -41,12 +41,17 @@ std::string text_of(const fs::path& path) {
   return text.str();
 }
 
-/// A program that leaves STORE.live.json as `seldon run` does, and ends with status 0.
-std::string says(std::optional<int> exit_code) {
-  store::LiveStatus status;
-  status.job = "a job whose \"exit_code\":0 is text";
-  status.exit_code = exit_code;
-  return "echo '" + store::to_json(status) + "' >\"$TEST/store 100%.h5.live.json\"; exit 0";
+/// A program that leaves STORE.live.json as `seldon run` does, and ends with this status.
+std::string ends_with(const store::LiveStatus& live, int status) {
+  return "echo '" + store::to_json(live) + "' >\"$TEST/store 100%.h5.live.json\"; exit " +
+         std::to_string(status);
+}
+std::string says(std::optional<int> exit_code, int status = 0) {
+  store::LiveStatus live;
+  live.job = "a job whose \"exit_code\":0 is text";
+  live.exit_code = exit_code;
+  live.cells_by_state[static_cast<std::size_t>(CellState::pending)] = 1;
+  return ends_with(live, status);
 }
 const std::string completes = says(0);
 
@@ -97,6 +102,7 @@ class SubmitTest : public ::testing::Test {
 
   /// The script as Slurm would start it: in a shell of its own, with the job's variables.
   std::vector<std::string> job(int restarts = 0) const {
+    stand_in("sleep", "case $1 in [1-9]) exec /usr/bin/sleep 0.1 ;; *) exec /usr/bin/sleep \"$1\" ;; esac");
     write("job.sh", job_script(request_, 1));
     return {"env",
             "PATH=" + path("bin") + ":/usr/bin:/bin",
@@ -222,7 +228,7 @@ TEST_F(SubmitTest, HandsTheScriptToSbatch) {
 
 TEST_F(SubmitTest, TheJobRunsTheProgramWithItsArguments) {
   request_.overrides = {"experiment.name=it's \"odd\" $HOME"};
-  request_.run_flags = {"--retry", "failed"};
+  request_.run_flags = {"--retry", "failed", "--shard", "0/2"};
   request_.log_folder = path("logs");
   request_.env_file = path("env");
   write("env", "export FROM_ENV='the environment'\n");
@@ -234,7 +240,7 @@ TEST_F(SubmitTest, TheJobRunsTheProgramWithItsArguments) {
   EXPECT_EQ(text_of(folder_ / "arguments"),
             "run\n" + request_.config_path + "\n--store\n" + request_.store_path + "\n--log-dir\n" +
                 path("logs") + "\n--set\nrun.grace_seconds=90\n--set\nexperiment.name=it's \"odd\" $HOME\n" +
-                "--retry\nfailed\n");
+                "--shard\n0/2\n--retry\nfailed\n");
   EXPECT_THAT(result.output, HasSubstr("2000000000 the environment 1\n"));
   EXPECT_THAT(asked(), HasSubstr("mpirun -n 5 --oversubscribe --bind-to core:overload-allowed"));
   EXPECT_THAT(asked(), Not(HasSubstr("scontrol")));
@@ -265,6 +271,115 @@ TEST_F(SubmitTest, TheJobBelievesNoLauncherThatAllIsWell) {
     EXPECT_THAT(result.output, HasSubstr("the program has not said that it is complete"));
     EXPECT_THAT(asked(), HasSubstr("scontrol requeue 7"));
   }
+}
+
+TEST_F(SubmitTest, TheChainStopsWhereOnlyFailedCellsAreLeft) {
+  store::LiveStatus status;
+  status.exit_code = 3;
+  status.phases = {{"lost", 1}};
+  const auto set = [&](CellState state, std::uint64_t cells) {
+    status.cells_by_state[static_cast<std::size_t>(state)] = cells;
+  };
+  set(CellState::done, 5);
+  set(CellState::failed, 2);
+  stand_ins(ends_with(status, 3), "case \"$4\" in failed) echo 2 ;; *) echo $RANDOM ;; esac");
+  const auto result = run_command(job());
+  EXPECT_EQ(result.status, 3) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("stopped: 2 cells FAILED in every try, all others are recorded"));
+  EXPECT_FALSE(fs::exists(folder_ / "asked") && asked().find("scontrol") != std::string::npos);
+
+  for (const CellState state :
+       {CellState::pending, CellState::leased, CellState::lost, CellState::preempted}) {
+    set(state, 10);
+    stand_ins(ends_with(status, 3), "echo $RANDOM");
+    fs::remove(folder_ / "asked");
+    EXPECT_THAT(run_command(job()).output, HasSubstr("goes on in the next job"));
+    EXPECT_THAT(asked(), HasSubstr("scontrol requeue 7"));
+    set(state, 0);
+  }
+  status.exit_code.reset();  // it died before its end
+  stand_ins(ends_with(status, 3), "echo $RANDOM");
+  EXPECT_THAT(run_command(job()).output, HasSubstr("goes on in the next job"));
+}
+
+/// The flag would give a cell that always fails new tries in every job.
+TEST_F(SubmitTest, OnlyTheFirstRunOfAChainTriesFailedCellsAgain) {
+  for (const std::vector<std::string>& flags :
+       {std::vector<std::string>{"--retry", "failed"}, {"--retry=failed"}}) {
+    fs::remove(folder_ / "store 100%.h5.chain");
+    request_.run_flags = flags;
+    request_.run_flags.push_back("--extend");
+    const std::string notes = "echo \"$*\" >>\"$TEST/runs\"; ";
+    stand_ins(notes + "exit 3", "echo $RANDOM");
+    write("runs", "");
+    write("store 100%.h5.live.json", "of an earlier chain");
+    const auto retried = [&] {
+      write("runs", "");
+      run_command(job());
+      const std::string run = text_of(folder_ / "runs");
+      EXPECT_THAT(run, HasSubstr("--extend"));
+      return run.find("--retry") != std::string::npos;
+    };
+    EXPECT_TRUE(retried());  // but it dies before it has opened the store
+    stand_ins(notes + says({}, 3), "echo $RANDOM");
+    EXPECT_TRUE(retried());
+    EXPECT_FALSE(retried());
+    stand_ins(notes + "exit 3", "echo $RANDOM");
+    EXPECT_FALSE(retried());
+    EXPECT_FALSE(retried());
+  }
+}
+
+TEST_F(SubmitTest, TroubleOfANodeDoesNotEndTheChain) {
+  request_.env_file = path("env");
+  stand_ins("echo \"ran\" >\"$TEST/ran\"; exit 3", "echo 5");
+  write("env", "false\n");
+  const auto first = run_command(job());
+  EXPECT_EQ(first.status, 3);
+  EXPECT_THAT(first.output, HasSubstr("env failed (status 1), which is sourced before the program starts"));
+  EXPECT_THAT(asked(), HasSubstr("scontrol requeue 7"));
+  EXPECT_THAT(run_command(job(1)).output, HasSubstr("stopped: two jobs in a row"));
+  EXPECT_FALSE(fs::exists(folder_ / "ran"));
+
+  request_.env_file.clear();
+  fs::remove(folder_ / "store 100%.h5.chain");
+  fs::remove(folder_ / "asked");
+  const fs::path here = fs::current_path(), gone = folder_ / "gone";
+  fs::create_directory(gone);
+  fs::current_path(gone);
+  const auto command = job();
+  fs::current_path(here);
+  fs::remove(gone);
+  const auto result = run_command(command);
+  EXPECT_EQ(result.status, 3);
+  EXPECT_THAT(result.output, HasSubstr("cannot enter the folder"));
+  EXPECT_THAT(asked(), HasSubstr("scontrol requeue 7"));
+  EXPECT_FALSE(fs::exists(folder_ / "ran"));
+}
+
+TEST_F(SubmitTest, TheEndOfTheJobBeforeIsNotTakenForItsOwn) {
+  stand_ins("echo \"ends ${SLURM_JOB_END_TIME-unknown}\"; " + completes, "echo 0");
+  stand_in("squeue", "");
+  auto command = job();
+  command.insert(command.begin() + 1, "SLURM_JOB_END_TIME=1000000000");
+  const auto result = run_command(command);
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("ends unknown\n"));
+}
+
+TEST_F(SubmitTest, ABusySlurmIsAskedAgain) {
+  stand_ins("exit 3", "echo $RANDOM");
+  const std::string answers = text_of(folder_ / "bin" / "squeue");
+  write("state", "COMPLETING None\n");
+  stand_in("squeue", "[ -e \"$TEST/was busy\" ] || { touch \"$TEST/was busy\"; exit 1; }\n" + answers);
+  EXPECT_THAT(run_command(job()).output, HasSubstr("ended by Slurm: cancelled"));
+  EXPECT_THAT(asked(), Not(HasSubstr("scontrol")));
+
+  stand_in("squeue", "exit 1");  // whether it was cancelled is not known
+  const auto result = run_command(job());
+  EXPECT_EQ(result.status, 3);
+  EXPECT_THAT(result.output, HasSubstr("If it was not: sbatch " + request_.store_path + ".sbatch"));
+  EXPECT_THAT(asked(), Not(HasSubstr("scontrol")));
 }
 
 TEST_F(SubmitTest, TheChainStopsAfterTwoJobsInVain) {
@@ -331,6 +446,24 @@ TEST_F(SubmitTest, TheJobForwardsUsr1AndWaitsForTheEnd) {
   EXPECT_EQ(text_of(folder_ / "drained"), "drained\n");
   EXPECT_THAT(result.output, HasSubstr("incomplete (status 3)"));
   EXPECT_THAT(asked(), HasSubstr("scontrol requeue 7"));
+}
+
+/// It comes before the shell knows the launcher's pid.
+TEST_F(SubmitTest, ASignalWhileTheLauncherStartsIsHandedOn) {
+  stand_ins(
+      "trap 'echo x >>\"$TEST/drained\"; exit 3' USR1\n"
+      "touch \"$TEST/ready\"; for i in {1..100}; do /usr/bin/sleep 0.1; done",
+      "echo 1");
+  auto command = job();
+  const std::string script = text_of(path("job.sh")), mark = "  launcher_pid=$!\n";
+  const auto at = script.find(mark);
+  ASSERT_NE(at, std::string::npos);
+  write("job.sh", script.substr(0, at) +
+                      "  while [ ! -e \"$TEST/ready\" ]; do /usr/bin/sleep 0.02; done\n  kill -USR1 $$\n" +
+                      script.substr(at));
+  const auto result = run_command(command);
+  EXPECT_EQ(result.status, 3) << result.output;
+  EXPECT_EQ(text_of(folder_ / "drained"), "x\n");
 }
 
 TEST_F(SubmitTest, ALauncherThatHangsAtTheTimeLimitDoesNotEndTheChain) {
