@@ -10,7 +10,10 @@ constexpr int most_looks = 8;
 }  // namespace
 
 Crew::Crew(int size, Peer self, double now)
-    : workers_(static_cast<std::size_t>(size)), held_(static_cast<std::size_t>(size)) {
+    : workers_(static_cast<std::size_t>(size)),
+      held_(static_cast<std::size_t>(size)),
+      deadlines_(static_cast<std::size_t>(size)),
+      limits_(static_cast<std::size_t>(size)) {
   phases_[static_cast<std::size_t>(WorkerPhase::starting)] = workers_.size();
   for (Peer peer = 0; peer < size; ++peer) {
     (*this)[peer].heard = now;
@@ -78,15 +81,14 @@ std::set<Crew::Spot>& Crew::pool_of(Peer peer) {
 
 void Crew::Alarms::set(Peer peer, double time) {
   clear(peer);
-  times_[peer] = time;
+  times_[static_cast<std::size_t>(peer)] = time;
   order_.emplace(time, peer);
 }
 
 void Crew::Alarms::clear(Peer peer) {
-  const auto found = times_.find(peer);
-  if (found == times_.end()) return;
-  order_.erase({found->second, peer});
-  times_.erase(found);
+  auto& time = times_[static_cast<std::size_t>(peer)];
+  if (time) order_.erase({*time, peer});
+  time.reset();
 }
 
 std::optional<Peer> Crew::Alarms::pop(double now) {

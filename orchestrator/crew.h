@@ -26,6 +26,7 @@ struct Lease {
   bool exclusive = false;             ///< and nothing else in the whole job runs
   std::uint32_t attempt = 0, done = 0, failed = 0;
   double started = 0;
+  double stood_still = 0;    ///< seconds of that before it began, or before its time limit was moved last
   std::string last_message;  ///< of a failure
 };
 
@@ -77,12 +78,13 @@ class Crew {
   /// A moment for some of the peers.
   class Alarms {
    public:
+    explicit Alarms(std::size_t peers) : times_(peers) {}
     void set(Peer peer, double time);
     void clear(Peer peer);
     std::optional<Peer> pop(double now);
 
    private:
-    std::map<Peer, double> times_;
+    std::vector<std::optional<double>> times_;  // by peer
     std::set<std::pair<double, Peer>> order_;
   };
   using Spot = std::pair<std::size_t, Peer>;  // number of the node, peer

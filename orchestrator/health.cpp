@@ -49,8 +49,9 @@ Health::Verdict Health::failed(Peer peer, Failure failure, const std::string& me
 
 Health::Verdict Health::succeeded(Peer peer, std::size_t pack) {
   Worker& worker = workers_.at(peer);
-  ++worker.leases.succeeded, ++nodes_[worker.node].leases.succeeded, ++leases_.succeeded;
-  nodes_[worker.node].guilty.clear();
+  Node& home = nodes_[worker.node];
+  ++worker.leases.succeeded, ++home.leases.succeeded, ++leases_.succeeded;
+  home.guilty.clear();
   if (!worker.row.empty()) clear(peer);
   Verdict verdict;
   const auto failed_on = failed_on_.find(pack);

@@ -133,7 +133,7 @@ bool Orchestrator::check_deadlines() {
   while (const auto peer = crew_.pop_due(now_)) {
     Worker& worker = crew_[*peer];
     // While another of its node gets the data, it is that one that has to speak.
-    if (node_data_.waits(*peer, worker.node)) worker.heard = now_;
+    if (worker.phase == WorkerPhase::starting && node_data_.waits(*peer, worker.node)) worker.heard = now_;
     if (worker.heard + patience(*peer) > now_) {
       crew_.watch(*peer, worker.heard + patience(*peer));  // it has been heard since: look again later
       continue;
