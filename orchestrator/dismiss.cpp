@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 
@@ -62,16 +63,37 @@ void have_killed(RollCall& peers, Peer peer, const Staying& staying, const std::
 
 }  // namespace
 
-RollCall::RollCall(Transport& transport)
-    : transport_(transport), entries_(static_cast<std::size_t>(transport.size())) {}
+RollCall::RollCall(Transport& transport, Clock clock)
+    : transport_(transport),
+      clock_(std::move(clock)),
+      next_beat_(clock_() + seconds_between_beats),
+      entries_(static_cast<std::size_t>(transport.size())) {}
+
+void RollCall::send(Peer to, int tag, SharedBytes bytes) {
+  if (tag == static_cast<int>(message::Tag::stop)) entries_[static_cast<std::size_t>(to)].told_to_stop = true;
+  transport_.send(to, tag, std::move(bytes));
+}
+
+/// Only to those who listen: whoever is told to stop may be gone before the beat is there.
+void RollCall::beat() {
+  const double now = clock_();
+  if (now < next_beat_) return;
+  next_beat_ = now + seconds_between_beats;
+  for (Peer peer = 0; peer < size(); ++peer)
+    if (entry(peer).process.pid != 0 && !entry(peer).told_to_stop && !lost(peer))
+      message::send(transport_, peer, message::Beat{});
+}
 
 std::optional<Transport::Arrival> RollCall::poll() {
+  beat();
   auto arrival = transport_.poll();
   if (!arrival) return arrival;
   Entry& entry = entries_[static_cast<std::size_t>(arrival->from)];
   if (arrival->tag == static_cast<int>(message::Tag::hello)) {
     auto hello = message::decode<message::Hello>(arrival->bytes.view());
-    entry = {std::move(hello.host), std::move(hello.node), hello.process};
+    entry.host = std::move(hello.host);
+    entry.node = std::move(hello.node);
+    entry.process = hello.process;
   } else if (arrival->tag == static_cast<int>(message::Tag::bye)) {
     entry.left = true;
   }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/messages.h"
 #include "core/process.h"
@@ -14,15 +15,18 @@
 
 namespace seldon::orchestrator {
 
-/// Passes everything on, and notes what peers say of themselves: who they are, and that they leave.
+/// Passes everything on, and notes what peers say of themselves: who they are, and that they leave. To those
+/// who are there it says once a minute, from within poll(), that this process is still there too.
 class RollCall final : public Transport {
  public:
+  static constexpr double seconds_between_beats = 60;
+
   /// `transport` must outlive it.
-  explicit RollCall(Transport& transport);
+  explicit RollCall(Transport& transport, Clock clock = steady_seconds);
 
   Peer self() const override { return transport_.self(); }
   int size() const override { return transport_.size(); }
-  void send(Peer to, int tag, SharedBytes bytes) override { transport_.send(to, tag, std::move(bytes)); }
+  void send(Peer to, int tag, SharedBytes bytes) override;
   std::optional<Arrival> poll() override;
   bool lost(Peer peer) const override { return transport_.lost(peer); }
   std::optional<Peer> poll_loss() override { return transport_.poll_loss(); }
@@ -31,12 +35,17 @@ class RollCall final : public Transport {
   struct Entry {
     std::string host, node;
     Process process;  ///< pid 0: it has said nothing yet
+    bool told_to_stop = false;
     bool left = false;
   };
   const Entry& entry(Peer peer) const { return entries_[static_cast<std::size_t>(peer)]; }
 
  private:
+  void beat();
+
   Transport& transport_;
+  Clock clock_;
+  double next_beat_;
   std::vector<Entry> entries_;  // by peer
 };
 

@@ -118,6 +118,7 @@ void Orchestrator::lease(Peer peer, const Task& task) {
   lease.singly = task.slot.has_value();
   lease.exclusive = lease.singly && (ledger_.exclusive(task.pack, *task.slot) || crew_.size() == 2);
   lease.started = now_;
+  lease.stood_still = stood_still_;
   // Known to the store before the pack leaves: a worker that takes this process down with it is on record.
   lease.attempt = ledger_.lease(lease.pack, lease.wanted, lease.exclusive, worker.host);
   exclusive_runs_ = lease.exclusive;

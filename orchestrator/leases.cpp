@@ -1,6 +1,7 @@
 // How leases end: well, badly, or not at all.
 
 #include <algorithm>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 
@@ -127,6 +128,11 @@ void Orchestrator::bar(const Health::Verdict& verdict, Peer through) {
 bool Orchestrator::check_deadlines() {
   bool any = false;
   while (const auto peer = crew_.pop_over_limit(now_)) {
+    Lease& lease = crew_[*peer].lease;
+    if (const double idle = stood_still_ - std::exchange(lease.stood_still, stood_still_); idle > 0) {
+      crew_.limit(*peer, now_ + idle);
+      continue;
+    }
     time_out(*peer);
     any = true;
   }
@@ -134,6 +140,7 @@ bool Orchestrator::check_deadlines() {
     Worker& worker = crew_[*peer];
     // While another of its node gets the data, it is that one that has to speak.
     if (worker.phase == WorkerPhase::starting && node_data_.waits(*peer, worker.node)) worker.heard = now_;
+    worker.heard = std::max(worker.heard, stood_still_until_);
     if (worker.heard + patience(*peer) > now_) {
       crew_.watch(*peer, worker.heard + patience(*peer));  // it has been heard since: look again later
       continue;

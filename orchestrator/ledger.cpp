@@ -166,6 +166,17 @@ bool Ledger::fail(std::size_t pack, std::uint32_t slot, CellReport report, bool 
   return true;
 }
 
+void Ledger::excuse(std::size_t pack, const std::vector<std::uint32_t>& wanted) {
+  std::vector<CellKey> keys;
+  const Cell* one = nullptr;
+  for (const std::uint32_t slot : wanted) {
+    if (cell(pack, slot).state != CellState::leased) continue;
+    keys.push_back(packs_[pack].pack.cell(slot));
+    one = &cell(pack, slot);
+  }
+  if (one) sink_.excuse(keys, one->attempt, suspicion(*one));
+}
+
 void Ledger::take_back(std::size_t pack, const std::vector<std::uint32_t>& wanted) {
   std::vector<CellKey> keys;
   const Cell* one = nullptr;

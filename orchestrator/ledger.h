@@ -64,6 +64,8 @@ class Ledger {
   bool fail(std::size_t pack, std::uint32_t slot, CellReport report, bool in_company);
   /// From now on the cell runs singly.
   void set_apart(std::size_t pack, std::uint32_t slot) { cell(pack, slot).apart = true; }
+  /// The run has been asked to end: whatever ends the lease of these slots from now on counts for nothing.
+  void excuse(std::size_t pack, const std::vector<std::uint32_t>& wanted);
   /// Of these slots those that are LEASED are PREEMPTED; nothing counts.
   void take_back(std::size_t pack, const std::vector<std::uint32_t>& wanted);
   /// Their worker has died or hangs: of these slots those that are LEASED become suspects, or FAILED where

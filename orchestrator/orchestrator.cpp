@@ -82,6 +82,14 @@ void Orchestrator::stop() {
 
 void Orchestrator::drain(double grace_seconds) {
   grace_ends_ = clock_() + grace_seconds;
+  // The grace time may be cut short by whoever asked.
+  for (const Peer peer : crew_.all_in(WorkerPhase::busy))
+    ledger_.excuse(crew_[peer].lease.pack, crew_[peer].lease.wanted);
+}
+
+void Orchestrator::stood_still(double seconds) {
+  stood_still_until_ = clock_();
+  stood_still_ += seconds;
 }
 
 void Orchestrator::preempt(const std::function<bool(Peer)>& alive) {
@@ -136,6 +144,7 @@ void Orchestrator::receive(const Transport::Arrival& arrival) {
     case Tag::stop:
     case Tag::kill:
     case Tag::release:
+    case Tag::beat:
       break;
   }
   throw InternalError("worker " + std::to_string(from) + " sent a message that is not a worker's (tag " +

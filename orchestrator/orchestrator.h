@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -49,6 +50,9 @@ class Orchestrator {
   /// nothing: for a process that has a few tenths of a second to live. What others hold stays LEASED until
   /// they give it back: one of them may have died of it, which is why all have to end.
   void preempt(const std::function<bool(Peer)>& alive);
+  /// This process has just stood still for so long, suspended together with its workers or held up by a file
+  /// system: nobody is to blame for what was not heard meanwhile.
+  void stood_still(double seconds);
   /// Nothing is left to do, or nobody to do it, or no time, or it has been stopped.
   bool finished() const;
 
@@ -129,6 +133,8 @@ class Orchestrator {
 
   double now_, started_, last_suspended_;
   std::uint64_t last_lease_ = 0, late_ = 0;
+  double stood_still_until_ = -std::numeric_limits<double>::infinity();  // on the clock
+  double stood_still_ = 0;                                               // seconds, in all
   bool stopping_ = false, out_of_time_ = false, exclusive_runs_ = false;
   std::optional<double> grace_ends_;  // set while draining
   std::optional<std::string> hopeless_;

@@ -45,6 +45,11 @@ class RecordSink {
   }
   virtual void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt,
                           const Suspicion& suspicion) = 0;
+  /// The run has been asked to end. What ends these leases from now on, be it a kill, counts for nothing;
+  /// cells that are done before are recorded as ever.
+  virtual void excuse(std::span<const CellKey> keys, std::uint32_t attempt, const Suspicion& suspicion) {
+    set_states(keys, CellState::preempted, attempt, suspicion);
+  }
   /// True if the record is of a cell that returned a solution (for the live line). A second record of a DONE
   /// cell must be equal: the sink compares, and throws InternalError where it is not.
   virtual bool write(const CellReport& report) = 0;

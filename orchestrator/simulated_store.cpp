@@ -39,18 +39,29 @@ void SimulatedStore::set_states(std::span<const CellKey> keys, CellState state, 
     if (entry.state == CellState::done) refuse(key, "is DONE and yet given another state");
     if (state == CellState::leased) {
       if (attempt <= entry.attempt) refuse(key, "is leased under an attempt number that is not new");
-      if (entry.state == CellState::leased && entry.job == job_) refuse(key, "is leased to two workers");
+      if (is_leased(entry) && entry.job == job_) refuse(key, "is leased to two workers");
       entry.job = job_;
       ++leases_;
       retries_ += entry.attempt > 0;
-    } else if (entry.state != CellState::leased || attempt != entry.attempt) {
+    } else if (!is_leased(entry) || attempt != entry.attempt) {
       refuse(key, "loses a lease that it does not have");
     }
     accusations_ += suspicion.level > entry.suspicion.level || suspicion.deaths > entry.suspicion.deaths;
+    entry.excused = false;
     entry.state = state;
     entry.attempt = attempt;
     entry.suspicion = suspicion;
   }
+}
+
+void SimulatedStore::excuse(std::span<const CellKey> keys, std::uint32_t attempt,
+                            const Suspicion& suspicion) {
+  set_states(keys, CellState::preempted, attempt, suspicion);
+  for (const CellKey key : keys) at(key).excused = true;
+}
+
+bool SimulatedStore::is_leased(const Entry& entry) const {
+  return entry.state == CellState::leased || entry.excused;
 }
 
 bool SimulatedStore::write(const CellReport& report) {
@@ -63,8 +74,7 @@ bool SimulatedStore::write(const CellReport& report) {
   }
   if (report.run.attempt != entry.attempt) refuse(report.key, "takes a late answer, of another attempt");
   if (report.state == CellState::done) {
-    if (entry.state != CellState::leased || entry.job != job_)
-      refuse(report.key, "takes a late answer, without a lease");
+    if (!is_leased(entry) || entry.job != job_) refuse(report.key, "takes a late answer, without a lease");
     ++done_;
     useful_ += report.run.seconds_total;
     Group& group = groups_[std::size_t{report.key.model} * grid_.fractions() + report.key.fraction];

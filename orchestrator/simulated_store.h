@@ -44,6 +44,7 @@ class SimulatedStore final : public RecordSink {
 
   void lease(std::span<const CellKey> keys, std::uint32_t attempt, const Suspicion& suspicion,
              const std::string& host) override;
+  void excuse(std::span<const CellKey> keys, std::uint32_t attempt, const Suspicion& suspicion) override;
   void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt,
                   const Suspicion& suspicion) override;
   bool write(const CellReport& report) override;
@@ -68,6 +69,7 @@ class SimulatedStore final : public RecordSink {
  private:
   struct Entry {
     CellState state = CellState::pending;
+    bool excused = false;   // PREEMPTED already, and still leased
     std::uint32_t job = 0;  // that leased it last
     std::uint32_t attempt = 0, failures = 0;
     std::uint32_t host = 0;  // of the last lease
@@ -78,6 +80,7 @@ class SimulatedStore final : public RecordSink {
     std::uint64_t cells = 0;
   };
   Entry& at(CellKey key);
+  bool is_leased(const Entry& entry) const;
   [[noreturn]] void refuse(CellKey key, const char* why) const;
 
   const CellGrid& grid_;

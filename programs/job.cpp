@@ -19,6 +19,8 @@
 namespace seldon::programs {
 namespace {
 
+constexpr double longest_pause = 2;  // seconds between two turns, else this process was held up
+
 /// Open MPI 4 leaves ranks a second after SIGTERM. A step of a network takes some tenths of that.
 constexpr double seconds_to_give_back = 0.7;
 
@@ -139,8 +141,10 @@ void Job::start(Transport& transport, bool other_ranks, std::function<bool(Peer)
 
 bool Job::turn() {
   heed_signals();
-  const bool busy = orchestrator_->turn();
   const double now = worker::steady_seconds();
+  if (now - last_turn_ > longest_pause) orchestrator_->stood_still(now - last_turn_);
+  last_turn_ = now;
+  const bool busy = orchestrator_->turn();
   sink_.sync_now_and_then(now);
   pack_log_.write_now_and_then(now);
   live_line_.show(*orchestrator_, now);

@@ -17,6 +17,7 @@
 #include "programs/store_sink.h"
 #include "store/live_status.h"
 #include "worker/node_data.h"
+#include "worker/protocol.h"
 
 namespace seldon::programs {
 
@@ -68,6 +69,7 @@ class Job {
   std::function<bool(Peer)> alive_;
   Asked heeded_ = Asked::nothing;
   double next_live_status_ = 0;
+  double last_turn_ = worker::steady_seconds();
 };
 
 }  // namespace seldon::programs

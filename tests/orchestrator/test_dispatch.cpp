@@ -171,6 +171,37 @@ TEST_F(DispatchTest, DrainEndsWhenTheLastPackDoes) {
   EXPECT_EQ(sink_.count(CellState::leased), 0u);
 }
 
+/// A batch system that suspends a job stops all of its processes.
+TEST_F(DispatchTest, BlamesNobodyForTheTimeThatItStoodStill) {
+  Limits limits;
+  limits.cell_seconds = 50;
+  start(packs(1, 2), 1, limits);
+  make_ready(1);
+  const auto assign = expect<message::Assign>(1);
+  time_ += 1000;
+  orchestrator_->stood_still(999);
+  orchestrator_->turn();
+  report(1, assign, 0);
+  EXPECT_EQ(sink_.count(CellState::done), 1u);
+  time_ += 90;  // in the pack's own time of 100 s
+  report(1, assign, 1);
+  EXPECT_EQ(sink_.count(CellState::done), 2u);
+}
+
+/// Whoever asks a run to end may lose patience and kill it: Slurm does, 30 s after SIGTERM.
+TEST_F(DispatchTest, ExcusesWhatRunsWhenItIsAskedToEnd) {
+  start(packs(2, 2), 1);
+  make_ready(1);
+  const auto assign = expect<message::Assign>(1);
+  report(1, assign, 0);
+  orchestrator_->drain(60);
+  EXPECT_EQ(sink_.count(CellState::leased), 0u);
+  EXPECT_EQ(sink_.count(CellState::preempted), 1u);
+  report(1, assign, 1);  // in time
+  EXPECT_EQ(sink_.count(CellState::preempted), 0u);
+  EXPECT_EQ(sink_.count(CellState::done), 2u);
+}
+
 TEST_F(DispatchTest, PreemptsWithoutAWord) {
   start(packs(2, 2), 2);
   make_ready(1);
