@@ -24,6 +24,9 @@ from jobs import Build, Failure
 from scenarios import SCENARIOS
 
 
+SECONDS_ALLOWED = 480  # for all scenarios
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True, help="build folder with fake_run, seldon-report and seldon")
@@ -129,7 +132,11 @@ def main():
         if not (test.failed and arguments.keep):
             shutil.rmtree(folder, ignore_errors=True)
     test.summary()
-    print(f"{time.monotonic() - begin:.0f} s")
+    seconds = time.monotonic() - begin
+    print(f"{seconds:.0f} s")
+    if seconds > SECONDS_ALLOWED and not arguments.only and not arguments.runs:
+        print(f"FAILED: over {SECONDS_ALLOWED} s")
+        return 1
     return 1 if test.failed else 0
 
 
