@@ -74,8 +74,9 @@ stop_in_vain() {
 log, $report status $store and the logs of the workers tell why. Once that is mended, a new chain goes on: sbatch $script"
   exit 3
 }
-# What the run says of itself. Each job removes it first, so that no run speaks for another one.
-live=$store.live.json
+# What the run says of itself, beside the file that a link leads to. Each job removes it first, so that no run speaks for
+# another one.
+live=$(readlink -m "$store").live.json
 exit_code_is() { grep -Eqs '"exit_code" ?: ?'"$1"'[,}]' "$live"; }
 # Whether the run has ended, and left nothing but cells that are DONE or FAILED.
 only_failed_cells_left() {
@@ -130,8 +131,13 @@ fi
 
 # --- What next -------------------------------------------------------------------------------------------------------
 # 0 complete, 2 bad input; the program's 3 and 4 and whatever a launcher makes of a signal or a crash: incomplete.
-# Open MPI 5 also says 0 if all ranks were killed: only the program itself knows that it is complete.
-if [ $status -eq 0 ] && ! exit_code_is 0; then
+# Open MPI 5 also says 0 if all ranks were killed, and 1 if rank 0 has ended it because a worker hangs: what the program
+# has said itself goes before.
+if exit_code_is 0; then
+  status=0
+elif exit_code_is 2; then
+  status=2
+elif [ $status -eq 0 ]; then
   say "the launcher says 0, and the program has not said that it is complete"
   status=3
 fi

@@ -246,6 +246,24 @@ TEST_F(SubmitTest, TheJobRunsTheProgramWithItsArguments) {
   EXPECT_THAT(asked(), Not(HasSubstr("scontrol")));
 }
 
+/// Rank 0 ends the launcher where a worker hangs that nobody can reach.
+TEST_F(SubmitTest, WhatTheProgramSaysGoesBeforeTheLaunchersStatus) {
+  for (const int code : {0, 2}) {
+    stand_ins(says(code, 1), "echo 0");
+    const auto result = run_command(job());
+    EXPECT_EQ(result.status, code) << result.output;
+    EXPECT_THAT(asked(), Not(HasSubstr("scontrol")));
+  }
+}
+
+TEST_F(SubmitTest, TheStoreMayBeALink) {
+  request_.store_path = path("a link.h5");
+  fs::create_symlink("store 100%.h5", request_.store_path);
+  stand_ins(completes, "echo 0");
+  const auto result = run_command(job());
+  EXPECT_EQ(result.status, 0) << result.output;
+}
+
 TEST_F(SubmitTest, TheJobEndsForGoodOnBadInputAlone) {
   const std::vector<std::pair<int, bool>> ends{{2, false}, {1, true},   {3, true},
                                                {4, true},  {137, true}, {205, true}};
