@@ -74,13 +74,17 @@ struct Writer::Impl {
     return counts;
   }
 
-  /// Runs something that changes the file; after its failure nothing more is written.
-  template <class Change>
-  void change(Change run) {
+  void require_sound() const {
     if (failed)
       throw IncompleteError("the store '" + file.path() +
                             "' takes no more records after a failed write; mend the "
                             "file system and run the same command again");
+  }
+
+  /// Runs something that changes the file; after its failure nothing more is written.
+  template <class Change>
+  void change(Change run) {
+    require_sound();
     lock->require();
     try {
       run();
@@ -264,10 +268,23 @@ void Writer::set_states(std::span<const CellKey> keys, CellState state, std::uin
   run.host = host;
   const RunRow row = to_row(run);
   impl_->change([&] {
-    // All states first: they are what counts if the time is short, and a FAILED cell never stands there
-    // without its message.
-    impl_->for_stretches(keys, [&](auto stretch) { impl_->put_states(stretch, state); });
-    impl_->for_stretches(keys, [&](auto stretch) { impl_->put_runs(stretch, row); });
+    const auto put_runs = [&] {
+      impl_->for_stretches(keys, [&](auto stretch) { impl_->put_runs(stretch, row); });
+    };
+    const auto put_states = [&] {
+      impl_->for_stretches(keys, [&](auto stretch) { impl_->put_states(stretch, state); });
+    };
+    if (state == CellState::preempted) {  // the launcher is about to kill, and it is the state that counts
+      put_states();
+      put_runs();
+      return;
+    }
+    // A start that finds LEASED or LOST judges by the row, so that must be there before.
+    for (const CellKey key : keys)
+      if (impl_->state(key) == CellState::failed) impl_->put_state(key, CellState::pending);
+    put_runs();
+    pass("store.between-run-and-state");
+    put_states();
   });
   if (state == CellState::leased) pass("store.lease");
 }
@@ -293,6 +310,7 @@ void Writer::write(const CellReport& report) {
     if (done) write_record(impl_->file, impl_->schema, key, report.record);
     impl_->put_run(key, to_row(report.run));
     pass("store.between-record-and-state");
+    impl_->require_sound();  // a sync beside this may have failed just now
     impl_->put_state(key, report.state);
   });
 }

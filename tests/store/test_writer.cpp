@@ -1,15 +1,19 @@
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <fstream>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/fault_point.h"
 #include "store/schema.h"
 #include "store/store.h"
+#include "store/verify.h"
 #include "tests/store/example.h"
 
 namespace seldon::store {
@@ -137,6 +141,82 @@ TEST(Writer, SetsTheStatesOfAPack) {
   const auto runs = Reader(folder.file()).runs(1);
   for (std::size_t row = 0; row < runs.size(); ++row)
     EXPECT_EQ(runs[row].attempt, row >= 5 && row < 8 ? 4U : 0U);
+}
+
+/// What stands in the file when a fault point is passed.
+struct Moment {
+  explicit Moment(void (*look)(std::string_view)) { fault_hook = look; }
+  Moment(const Moment&) = delete;
+  Moment& operator=(const Moment&) = delete;
+  ~Moment() { fault_hook = nullptr; }
+};
+
+TEST(Writer, PutsTheRowThatAStartJudgesByBeforeTheState) {
+  static std::string path;
+  static std::vector<std::pair<CellState, RunInfo>> seen;
+  const example::Folder folder;
+  path = folder.file();
+  seen.clear();
+  Writer writer = Writer::create(path, example::header());
+  const CellKey key{0, 0, 0, 1};
+  const std::span<const CellKey> one(&key, 1);
+  const Moment moment([](std::string_view point) {
+    if (point != "store.between-run-and-state") return;
+    const Reader reader(path);
+    seen.emplace_back(reader.states(0)[1], reader.runs(0)[1]);
+  });
+  const Suspicion begun{2, 1, true}, counted{2, 2, false};
+  writer.set_states(one, CellState::leased, 1, begun, "node7");
+  writer.set_states(one, CellState::lost, 1, counted);
+  CellReport failed{.key = key, .state = CellState::failed, .record = {}, .run = {}};
+  failed.run.message = "singular matrix";
+  writer.write(failed);
+  writer.set_states(one, CellState::leased, 2);
+  ASSERT_EQ(seen.size(), 3U);
+  EXPECT_EQ(seen[0].first, CellState::pending);
+  EXPECT_EQ(seen[0].second.suspicion, begun);
+  EXPECT_EQ(seen[0].second.host, "node7");
+  EXPECT_EQ(seen[1].first, CellState::leased);
+  EXPECT_EQ(seen[1].second.suspicion, counted) << "a death is neither forgotten nor counted twice";
+  EXPECT_EQ(seen[2].first, CellState::pending) << "no cell is FAILED without its message";
+  EXPECT_EQ(seen[2].second.attempt, 2U);
+}
+
+TEST(Writer, SetsNoStateAfterASyncThatFailedBesideIt) {
+  static Writer* beside = nullptr;
+  const example::Folder folder;
+  Writer writer = Writer::create(folder.file(), example::header());
+  beside = &writer;
+  const CellKey key{0, 0, 0, 1};
+  const Moment moment([](std::string_view point) {
+    if (point == "store.during-sync") throw IncompleteError("the disk is gone");
+    if (point == "store.between-record-and-state") {
+      EXPECT_THROW(beside->sync(), IncompleteError);
+    }
+  });
+  EXPECT_THAT([&] { writer.write(example::report(writer, key)); },
+              ThrowsMessage<IncompleteError>(HasSubstr("no more records after a failed write")));
+  EXPECT_EQ(Reader(folder.file()).states(0)[1], CellState::pending);
+}
+
+TEST(Writer, SyncsAndBeatsBesideItsWrites) {
+  const example::Folder folder;
+  Writer writer = Writer::create(folder.file(), example::header(3, 100), {.stale_seconds = 0.6});
+  std::atomic<int> syncs = 0;
+  {
+    const std::jthread beside([&](const std::stop_token& stop) {
+      for (; !stop.stop_requested(); ++syncs) {
+        writer.sync();
+        writer.beat();
+      }
+    });
+    for (const CellKey& key : example::all_cells(writer.header())) {
+      writer.set_states(std::span(&key, 1), CellState::leased, 1);
+      writer.write(example::report(writer, key));
+    }
+  }
+  EXPECT_GT(syncs, 0);
+  EXPECT_EQ(verify(folder.file()).records, 600U);
 }
 
 TEST(Writer, KeepsTheFirstRecordOfACell) {
