@@ -5,6 +5,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "programs/signals.h"
+
 namespace seldon::programs {
 namespace {
 
@@ -59,7 +61,8 @@ store::Writer open_existing(const RunRequest& request, const store::Header& want
 }  // namespace
 
 store::Writer open_store(const RunRequest& request, const store::Header& wanted) {
-  const store::LockOptions lock{.take_over = request.take_over};
+  const store::LockOptions lock{.take_over = request.take_over,
+                                .told_to_end = [] { return asked_by_signal() != Asked::nothing; }};
   if (!store::name_taken(request.store_path)) return store::Writer::create(request.store_path, wanted, lock);
   store::Writer writer = open_existing(request, wanted, lock);
   writer.lose_torn_records();

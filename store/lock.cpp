@@ -1,5 +1,6 @@
 #include "store/lock.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -21,6 +22,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "core/blocked_signals.h"
 #include "core/error.h"
 #include "core/process.h"
 #include "store/file.h"
@@ -161,42 +163,88 @@ class Ticket {
 
 // ---- whose it is ---------------------------------------------------------------------------------------
 
-double seconds_to_watch(double stale_seconds) {
-  return 2.2 * stale_seconds / beats_until_stale;
+std::string whole_seconds(double seconds) {
+  return std::to_string(static_cast<long long>(seconds < 0 ? -seconds : seconds)) + " s";
 }
 
-/// Looks at the heartbeat of a holder on another node, whose clock may be wrong and, on some file systems,
-/// may be what dates its files: a living one beats within the time of two beats.
-bool beats_while_watched(const std::string& path, const Found& found, double stale_seconds) {
-  const double end = seconds_since_boot() + seconds_to_watch(stale_seconds);
-  while (seconds_since_boot() < end) {
-    std::this_thread::sleep_for(pause_between_looks);
-    const auto now = look(path);
-    if (!now || now->owner.token != found.owner.token || now->beat != found.beat) return true;
+std::string describe_age(double age) {
+  std::string text = "its last heartbeat ";
+  return text += age < -1 ? "seems to come in " + whole_seconds(age) + " (the nodes' clocks differ)"
+                          : "is " + whole_seconds(age) + " old";
+}
+
+/// What is known of a lock's holder.
+struct Judgement {
+  enum class Verdict {
+    lives,
+    dead,
+    gone,  ///< the file has gone, or is another's by now
+  } verdict;
+  std::string reason;  ///< of death
+};
+using Verdict = Judgement::Verdict;
+
+/// Tells whether the holders of lock files live, for as long as one process may spend on that.
+class Judge {
+ public:
+  Judge(const Owner& here, const LockOptions& options)
+      : here_(here), stale_seconds_(options.stale_seconds), told_to_end_(options.told_to_end) {}
+
+  bool is_too_late() const { return seconds_since_boot() > deadline_; }
+
+  /// A process of this machine can be asked for. Any other is watched until it shows a sign of life, or
+  /// counts as dead. `now`: by the file system's clock.
+  Judgement judge(const std::string& path, const Found& found, double now) {
+    if (has_ended(found.owner, here_)) return {Verdict::dead, "that process has ended"};
+    if (is_earlier_start(found.owner, here_)) return {Verdict::dead, "that was an earlier start of this job"};
+    const double age = now - found.beat;
+    if (!is_comparable(found.owner, here_)) return watch(path, found, age);
+    if (age <= stale_seconds_) return {Verdict::lives, {}};
+    return {Verdict::dead, describe_age(age)};  // it is stopped
   }
-  return false;
-}
 
-/// Why the holder of a lock counts as dead; empty where it does not.
-std::string reason_to_replace(const std::string& path, const Found& found, const Owner& here, double now,
-                              double stale_seconds) {
-  if (has_ended(found.owner, here)) return "that process has ended";
-  if (is_earlier_start(found.owner, here)) return "that was an earlier start of this job";
-  const double age = now - found.beat;
-  if (age <= stale_seconds) return {};
-  if (found.owner.boot != here.boot && beats_while_watched(path, found, stale_seconds)) return {};
-  return "its last heartbeat is " + std::to_string(static_cast<long long>(age)) + " s old";
-}
+ private:
+  /// The clocks of other nodes may be wrong and, on some file systems, may be what dates their files. So what
+  /// counts is a heartbeat that moves, and one that does not: for as long as makes it stale, or for two beats
+  /// where its date alone says so.
+  Judgement watch(const std::string& path, const Found& found, double age) {
+    const double start = seconds_since_boot(), two_beats = 2.2 * stale_seconds_ / beats_until_stale;
+    const double longest = std::max(two_beats, stale_seconds_ - std::max(age, 0.0));
+    say_that_it_waits(path, found, age, longest);
+    while (seconds_since_boot() < start + longest) {
+      if (is_too_late()) return {Verdict::lives, {}};
+      if (told_to_end_ && told_to_end_())
+        throw IncompleteError("told to end while '" + path + "' was watched for a heartbeat of " +
+                              describe(found.owner) + "; run the same command again");
+      std::this_thread::sleep_for(std::chrono::duration<double>(stale_seconds_ / beats_until_stale / 10));
+      const auto now = look(path);
+      if (!now || now->owner.token != found.owner.token) return {Verdict::gone, {}};
+      if (now->beat != found.beat) return {Verdict::lives, {}};
+    }
+    return {Verdict::dead, describe_age(age) + ", and no other came within " + whole_seconds(longest)};
+  }
+
+  void say_that_it_waits(const std::string& path, const Found& found, double age, double longest) {
+    if (std::exchange(has_said_, true)) return;
+    spdlog::warn("'{}' names {}, {}; waiting up to {} for its next one", path, describe(found.owner),
+                 describe_age(age), whole_seconds(longest + 1));
+  }
+
+  const Owner& here_;
+  double stale_seconds_;
+  bool (*told_to_end_)();
+  double deadline_ = seconds_since_boot() + stale_seconds_ + 15;
+  bool has_said_ = false;
+};
 
 /// Makes `path` ours if `found` still holds it. Who wants to replace, or to release, the lock with a token T
 /// must first own `path`-next-T: so nobody replaces a lock that he has not judged.
-bool replace(const std::string& path, const Found& found, Ticket& ticket, const Owner& here,
-             double stale_seconds) {
+bool replace(const std::string& path, const Found& found, Ticket& ticket, Judge& judge) {
   const std::string right = path + "-next-" + found.owner.token;
   if (!ticket.place(right)) {
     const auto other = look(right);  // somebody else is at it, unless he died over it
-    if (!other || reason_to_replace(right, *other, here, ticket.now(), stale_seconds).empty() ||
-        !replace(right, *other, ticket, here, stale_seconds))
+    if (!other || judge.judge(right, *other, ticket.now()).verdict != Verdict::dead ||
+        !replace(right, *other, ticket, judge))
       return false;
   }
   if (!is_held_by(path, found.owner)) {
@@ -205,14 +253,6 @@ bool replace(const std::string& path, const Found& found, Ticket& ticket, const 
   }
   rename_over(right, path);
   return true;
-}
-
-std::string advice(double age) {
-  const auto seconds = std::to_string(static_cast<long long>(age < 0 ? -age : age));
-  std::string text = "its last heartbeat ";
-  text +=
-      age < -1 ? "seems to come in " + seconds + " s (the nodes' clocks differ)" : "is " + seconds + " s old";
-  return text + "); wait until it ends, or stop it; if you know that it is dead, use --take-over";
 }
 
 }  // namespace
@@ -276,10 +316,13 @@ Owner owner_from_text(const std::string& text) {
   return owner;
 }
 
+bool is_comparable(const Owner& owner, const Owner& here) {
+  return !owner.boot.empty() && owner.boot == here.boot && owner.host == here.host &&
+         !owner.process_space.empty() && owner.process_space == here.process_space && owner.process > 0;
+}
+
 bool has_ended(const Owner& owner, const Owner& here) {
-  const bool comparable = !owner.boot.empty() && owner.boot == here.boot && owner.host == here.host &&
-                          !owner.process_space.empty() && owner.process_space == here.process_space;
-  if (!comparable || owner.process <= 0) return false;
+  if (!is_comparable(owner, here)) return false;
   if (::kill(static_cast<pid_t>(owner.process), 0) != 0 && errno == ESRCH) return true;
   if (const auto now = find_process(owner.process)) return now->started != owner.started;
   const std::string status = "/proc/" + std::to_string(owner.process) + "/stat";
@@ -291,7 +334,7 @@ bool is_earlier_start(const Owner& owner, const Owner& here) {
 }
 
 std::optional<Owner> holder_of(const std::string& path) {
-  const auto found = look(path + ".lock");
+  const auto found = look(canonical(path) + ".lock");
   if (!found || has_ended(found->owner, own_identity())) return std::nullopt;
   return found->owner;
 }
@@ -302,7 +345,7 @@ Lock::Lock(const std::string& path, const LockOptions& options)
     : path_(path + ".lock"), owner_(own_identity()), stale_seconds_(options.stale_seconds) {
   require_folder(path);
   std::optional<std::string> forced;  // the one holder that --take-over means, if two processes say it
-  const double deadline = seconds_since_boot() + 10 + seconds_to_watch(stale_seconds_);
+  Judge judge(owner_, options);
   while (true) {
     Ticket ticket(path_, owner_);
     const auto found = ticket.place(path_) ? std::nullopt : look(path_);
@@ -310,13 +353,14 @@ Lock::Lock(const std::string& path, const LockOptions& options)
     if (found) {
       const double now = ticket.now();
       if (options.take_over && !forced) forced = found->owner.token;
-      std::string reason = reason_to_replace(path_, *found, owner_, now, stale_seconds_);
-      if (reason.empty() && forced == found->owner.token) reason = "--take-over";
-      if (reason.empty() || seconds_since_boot() > deadline)
+      const Judgement judgement = forced == found->owner.token ? Judgement{Verdict::dead, "--take-over"}
+                                                               : judge.judge(path_, *found, now);
+      if (judgement.verdict == Verdict::lives || judge.is_too_late())
         throw InputError("the store '" + path + "' is being written by " + describe(found->owner) + " (" +
-                         advice(now - found->beat));
-      ours = replace(path_, *found, ticket, owner_, stale_seconds_);
-      if (ours) spdlog::warn("took '{}' over from {}: {}", path, describe(found->owner), reason);
+                         describe_age(now - found->beat) +
+                         "); wait until it ends, or stop it; if you know that it is dead, use --take-over");
+      ours = judgement.verdict == Verdict::dead && replace(path_, *found, ticket, judge);
+      if (ours) spdlog::warn("took '{}' over from {}: {}", path, describe(found->owner), judgement.reason);
     }
     if (ours) {
       descriptor_ = ticket.take_descriptor();
@@ -326,12 +370,8 @@ Lock::Lock(const std::string& path, const LockOptions& options)
   }
   sweep();
   last_beat_ = seconds_since_boot();
-  // Signals are for the threads that were there before.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const BlockedSignals for_the_thread;
   beating_ = std::jthread([this](const std::stop_token& stop) { keep_beating(stop); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 /// Killed processes leave tickets behind. Names with our own token are others' rights to replace us.

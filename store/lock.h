@@ -36,6 +36,8 @@ std::string to_text(const Owner& owner);
 /// What cannot be read stays empty.
 Owner owner_from_text(const std::string& text);
 
+/// Whether that process's number means something here: same machine, same namespace.
+bool is_comparable(const Owner& owner, const Owner& here);
 /// Whether the owner's process is known to have ended; false where that cannot be told from here.
 bool has_ended(const Owner& owner, const Owner& here);
 /// Whether this is an earlier start of the job that `here` belongs to: Slurm ends one before the next begins.
@@ -48,8 +50,9 @@ std::optional<Owner> holder_of(const std::string& path);
 /// Holds PATH.lock until it is destroyed, with a heartbeat from a thread of its own.
 class Lock {
  public:
-  /// InputError, naming the holder, where another process has the lock and is not known to be dead;
-  /// IncompleteError where the file system fails.
+  /// Waits where only time tells whether a holder lives, as one on another machine: as long as makes it stale
+  /// and 15 s at most, said once in the log. InputError, naming the holder, where another process has the
+  /// lock and is not known to be dead; IncompleteError where the file system fails.
   Lock(const std::string& path, const LockOptions& options);
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;

@@ -50,8 +50,9 @@ struct Header {
 
 /// How to come by a store that another process may be writing.
 struct LockOptions {
-  bool take_over = false;     ///< from whoever holds it, dead or alive
-  double stale_seconds = 60;  ///< a holder without a heartbeat for longer counts as dead
+  bool take_over = false;           ///< from whoever holds it, dead or alive
+  double stale_seconds = 60;        ///< a holder without a heartbeat for longer counts as dead
+  bool (*told_to_end)() = nullptr;  ///< ends the wait for a heartbeat, as an IncompleteError
 };
 
 /// The only writer of a store. Every method throws IncompleteError where the disk or file system fails, and
