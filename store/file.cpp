@@ -29,8 +29,10 @@ std::string advice(int error) {
       return "make room there and run the same command again";
     case EACCES:
     case EPERM:
-    case EROFS:
       return "the folder and the store must be writable: choose another place with --store";
+    case EROFS:
+      return "if its disk has failed, mend it and run the same command again, else choose another place "
+             "with --store";
     case ENAMETOOLONG:
     case ELOOP:
       return "choose another name with --store";
@@ -52,7 +54,7 @@ void fail(const std::string& doing, const std::string& path, int error) {
 }
 
 void fail_to_open(const std::string& doing, const std::string& path, int error) {
-  for (const int wrong_name : {ENAMETOOLONG, ELOOP, EACCES, EPERM, EROFS})
+  for (const int wrong_name : {ENAMETOOLONG, ELOOP, EACCES, EPERM})
     if (error == wrong_name) throw InputError(describe(doing, path, error));
   fail(doing, path, error);
 }

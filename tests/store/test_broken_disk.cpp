@@ -169,7 +169,8 @@ TEST_F(FullDisk, ThatIsReadOnlyIsNoPlaceForARun) {
           else
             Writer::create(file(name), example::header());
         },
-        ThrowsMessage<InputError>(AllOf(HasSubstr("Read-only file system"), HasSubstr("--store"))));
+        ThrowsMessage<IncompleteError>(AllOf(HasSubstr("Read-only file system"),
+                                             HasSubstr("run the same command again"), HasSubstr("--store"))));
   EXPECT_TRUE(verify(file()).is_sound());  // reading needs no lock
 }
 
@@ -220,7 +221,7 @@ TEST_F(FailingDisk, StopsTheRunAndKeepsWhatWasSynced) {
         ThrowsMessage<IncompleteError>(AnyOf(HasSubstr("Read-only file system"), HasSubstr("Input/output"))));
     expect_silent(writer);
   }
-  EXPECT_THROW(Writer::open(file()), InputError);  // it is still read-only
+  EXPECT_THROW(Writer::open(file()), IncompleteError);  // it is still read-only
   ASSERT_TRUE(run("umount " + place_ + " && mount -o loop " + image_ + " " + place_));
   Writer next = Writer::open(file(), {.take_over = true});  // the lock stayed, and its process is this one
   EXPECT_EQ(next.state(first), CellState::done);
