@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 
+#include "core/blocked_signals.h"
 #include "worker/protocol.h"
 
 namespace seldon::programs {
@@ -71,13 +72,14 @@ void StoreSink::pack_ended(const orchestrator::PackEnd& end) {
 }
 
 void StoreSink::sync_now_and_then(double now) {
-  if (next_sync_ == 0) next_sync_ = now + seconds_between_syncs_;
-  if (now < next_sync_) return;
   if (syncing_.valid()) {
     if (syncing_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
     syncing_.get();
   }
+  if (next_sync_ == 0) next_sync_ = now + seconds_between_syncs_;
+  if (now < next_sync_) return;
   next_sync_ = now + seconds_between_syncs_;
+  const BlockedSignals for_the_thread;
   syncing_ = std::async(std::launch::async, [this] { writer_.sync(); });
 }
 

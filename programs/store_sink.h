@@ -32,8 +32,8 @@ class StoreSink final : public orchestrator::RecordSink {
   bool write(const CellReport& report) override;
   void pack_ended(const orchestrator::PackEnd& end) override;
 
-  /// Starts to sync the store in a thread of its own if the last one is long enough ago. What
-  /// went wrong with the last one is thrown here.
+  /// To be called often: starts to sync the store in a thread of its own if the last one is long enough ago.
+  /// What went wrong there is thrown by the first call after it.
   void sync_now_and_then(double now);
   /// Syncs and waits for it.
   void sync();
