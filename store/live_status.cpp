@@ -11,6 +11,7 @@
 #include <spdlog/spdlog.h>
 
 #include "core/error.h"
+#include "store/file.h"
 #include "store/text_file.h"
 
 namespace seldon::store {
@@ -123,7 +124,7 @@ LiveStatus status_of(const json& object) {
 }  // namespace
 
 std::string live_status_path(const std::string& store_path) {
-  return store_path + ".live.json";
+  return canonical(store_path) + ".live.json";
 }
 
 std::string to_json(const LiveStatus& status) {

@@ -62,6 +62,7 @@ inline constexpr double live_seconds_until_silent = 60;
 /// One line of JSON: what the file holds.
 std::string to_json(const LiveStatus& status);
 
+/// Beside the file that the path leads to, as the lock is: links do not matter.
 std::string live_status_path(const std::string& store_path);
 
 /// Writes STORE.live.json under a temporary name and renames it, so that a reader sees the old one or the new

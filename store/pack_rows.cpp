@@ -9,6 +9,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "core/error.h"
+#include "store/file.h"
 #include "store/text_file.h"
 
 namespace seldon::store {
@@ -96,7 +97,7 @@ std::string_view name_of(LeaseEnd end) {
 }
 
 std::string pack_rows_path(const std::string& store_path) {
-  return store_path + ".packs.jsonl";
+  return canonical(store_path) + ".packs.jsonl";
 }
 
 void append_line(std::string& text, const PackRow& row) {

@@ -50,6 +50,7 @@ struct RunMark {
   bool operator==(const RunMark&) const = default;
 };
 
+/// Beside the file that the path leads to, as the lock is: links do not matter.
 std::string pack_rows_path(const std::string& store_path);
 
 /// The row as one line of JSON, its newline included.

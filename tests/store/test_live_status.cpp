@@ -60,6 +60,15 @@ TEST_F(LiveStatusTest, ReadsWhatWasWritten) {
   EXPECT_FALSE(std::filesystem::exists(live_status_path(store_) + ".part"));
 }
 
+TEST_F(LiveStatusTest, LiesBesideTheFileThatALinkLeadsTo) {
+  std::ofstream(store_) << "a store";
+  const std::string link = folder_.file("link.h5");
+  std::filesystem::create_symlink(store_, link);
+  LiveStatusFile(link).write(full());
+  EXPECT_THAT(folder_.names(), testing::UnorderedElementsAre("store.h5", "link.h5", "store.h5.live.json"));
+  EXPECT_EQ(read_live_status(link), read_live_status(store_));
+}
+
 TEST_F(LiveStatusTest, WhatIsNotKnownStaysSo) {
   LiveStatus status;
   status.seconds_left = std::numeric_limits<double>::quiet_NaN();  // JSON has none
