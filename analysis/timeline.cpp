@@ -183,7 +183,8 @@ Lanes lay_out(const store::PackRows& rows) {
     host->second = std::min(host->second, pack.rank);
   }
   for (const auto& pack : rows.packs) lanes.lane_of(pack) = 0;
-  const auto share = static_cast<double>((lanes.of.size() + most_lanes - 1) / most_lanes);
+  const std::size_t lanes_in_one = (lanes.of.size() + most_lanes - 1) / most_lanes;
+  const auto share = static_cast<double>(lanes_in_one);
   const bool span_hosts = lanes.hosts.size() > most_lanes;
   for (auto& [worker, lane] : lanes.of) {
     const auto& [first_rank, host, rank] = worker;

@@ -22,8 +22,8 @@ double seconds_between_heartbeats(int workers, double lease_seconds) {
 
 }  // namespace
 
-Orchestrator::Orchestrator(Plan plan, Supply supply, Limits limits, Transport& transport, RecordSink& sink,
-                           Clock clock)
+Orchestrator::Orchestrator(const Plan& plan, Supply supply, Limits limits, Transport& transport,
+                           RecordSink& sink, Clock clock)
     : supply_(std::move(supply)),
       limits_(limits),
       transport_(transport),

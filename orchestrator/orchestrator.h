@@ -34,7 +34,8 @@ class Orchestrator {
  public:
   /// `transport` and `sink` must outlive it. Tells the sink at once what follows from what an earlier run
   /// left behind. Throws InternalError if the plan contradicts itself.
-  Orchestrator(Plan plan, Supply supply, Limits limits, Transport& transport, RecordSink& sink, Clock clock);
+  Orchestrator(const Plan& plan, Supply supply, Limits limits, Transport& transport, RecordSink& sink,
+               Clock clock);
   Orchestrator(const Orchestrator&) = delete;
   Orchestrator& operator=(const Orchestrator&) = delete;
 

@@ -16,7 +16,7 @@ namespace seldon::orchestrator {
 
 class Rig : public ::testing::Test {
  protected:
-  void start(Plan plan, int workers, Limits limits = {}) {
+  void start(const Plan& plan, int workers, Limits limits = {}) {
     hub_ = std::make_unique<transport::InProcess>(workers + 1);
     Supply supply;
     supply.config = std::string("config");
@@ -24,8 +24,8 @@ class Rig : public ::testing::Test {
     supply.node = std::string("rank 0's node");
     supply.version = std::string("1");
     supply.share = share_;
-    orchestrator_ = std::make_unique<Orchestrator>(std::move(plan), supply, limits, hub_->end(0), sink_,
-                                                   [this] { return time_; });
+    orchestrator_ =
+        std::make_unique<Orchestrator>(plan, supply, limits, hub_->end(0), sink_, [this] { return time_; });
   }
 
   /// Warnings are what these tests are about.

@@ -107,6 +107,32 @@ TEST_F(DismissTest, SaysWhereNobodyCouldReachTheSilent) {
   EXPECT_THAT(told_[3], ElementsAre(Tag::stop));  // not released: it may yet answer to nobody
 }
 
+TEST_F(DismissTest, SaysOnceAMinuteThatItIsThere) {
+  double now = 0;
+  RollCall roll(hub_.end(0), [&] { return now; });
+  for (Peer peer = 1; peer < 4; ++peer) introduce(peer, "there");  // 4 is not there yet
+  const auto pass = [&](double seconds) {
+    for (const double end = now + seconds; now < end; now += 0.5) roll.poll();
+  };
+  const auto beats = [&](Peer peer) {
+    int count = 0;
+    while (const auto arrival = hub_.end(peer).poll()) count += arrival->tag == static_cast<int>(Tag::beat);
+    return count;
+  };
+  pass(50);
+  EXPECT_EQ(beats(1), 0);
+  pass(251);  // that is, 300 s and a look
+  EXPECT_EQ(beats(1), 5);
+  EXPECT_EQ(beats(4), 0);
+  message::send(roll, 2, message::Stop{});
+  hub_.lose(3);
+  beats(2), beats(3);
+  pass(60);
+  EXPECT_EQ(beats(1), 1);
+  EXPECT_EQ(beats(2), 0);
+  EXPECT_EQ(beats(3), 0);
+}
+
 TEST_F(DismissTest, WaitsForNoneThatHasLeftBefore) {
   introduce(4, "there");
   message::send(hub_.end(4), 0, message::Bye{});

@@ -30,7 +30,7 @@ class DispatchTest : public Rig {
 TEST_F(DispatchTest, LongestFirst) {
   Plan plan = packs(3, 2);
   plan.costs = {1, 3, 2};
-  start(std::move(plan), 1);
+  start(plan, 1);
   make_ready(1);
   EXPECT_THAT(work(1, {1, 1, 1}), ElementsAre(1, 2, 0));
 }
@@ -43,7 +43,7 @@ TEST_F(DispatchTest, LearnsWhatTakesLong) {
     plan.packs.push_back({0, 1, 1, trial, 1});
     plan.costs.insert(plan.costs.end(), {2, 1});
   }
-  start(std::move(plan), 2);
+  start(plan, 2);
   make_ready(1);
   make_ready(2);
   auto first = expect<message::Assign>(1), second = expect<message::Assign>(2);
@@ -64,7 +64,7 @@ TEST_F(DispatchTest, LearnsWhatTakesLong) {
 TEST_F(DispatchTest, KnowsWhatEarlierRunsTook) {
   Plan plan = packs(3, 2);
   plan.known_seconds = {{1, 5, std::numeric_limits<double>::quiet_NaN()}};
-  start(std::move(plan), 1);
+  start(plan, 1);
   make_ready(1);
   EXPECT_EQ(expect<message::Assign>(1).pack.fraction, 1u);
 }
@@ -75,7 +75,7 @@ TEST_F(DispatchTest, HandsOutNothingThatCannotEndBeforeTheJob) {
   Plan plan = packs(4, 1);
   plan.packs.push_back({0, 0, 3, 1, 1});
   plan.costs = {40, 30, 24, 2, 2};
-  start(std::move(plan), 1, limits);
+  start(plan, 1, limits);
   make_ready(1);
   // 40 s, then 30 s; 24 s do not fit into what the margin and the slack leave, two times 2 s do.
   EXPECT_THAT(work(1, {40, 30, 24, 2}), ElementsAre(0, 1, 3, 3));
@@ -91,7 +91,7 @@ TEST_F(DispatchTest, TheFirstPackOfAWorkerGoesOutInAnyCase) {
   limits.ends_at = time_ + 100;
   Plan plan = packs(3, 1);
   plan.known_seconds = {{200, 190, 90}};
-  start(std::move(plan), 3, limits);
+  start(plan, 3, limits);
   EXPECT_FALSE(orchestrator_->hopeless());
   make_ready(1);
   make_ready(2);
@@ -104,7 +104,7 @@ TEST_F(DispatchTest, SaysWhenNoJobIsLongEnough) {
   limits.ends_at = time_ + 100;
   Plan plan = packs(2, 2);
   plan.known_seconds = {{90, 60}};
-  start(std::move(plan), 1, limits);
+  start(plan, 1, limits);
   ASSERT_TRUE(orchestrator_->hopeless());
   EXPECT_THAT(*orchestrator_->hopeless(), HasSubstr("takes about 120 s"));
   EXPECT_THAT(*orchestrator_->hopeless(), HasSubstr("lasts 100 s"));
@@ -129,7 +129,7 @@ TEST_F(DispatchTest, LearnsDuringTheRunThatNoJobIsLongEnough) {
   limits.ends_at = time_ + 100;
   Plan plan = packs(3, 1);
   plan.costs = {40, 50, 50};
-  start(std::move(plan), 1, limits);
+  start(plan, 1, limits);
   make_ready(1);
   const auto first = expect<message::Assign>(1);
   time_ += 150;  // the job lives on a little

@@ -68,7 +68,7 @@ TEST_F(LeasesTest, ATimeOutOfAPackDoesNotUseUpTheLastTry) {
 TEST_F(LeasesTest, CellsThatFailTogetherHaveTheirLastTrySingly) {
   Plan plan = equal_packs(1, 3);
   plan.together = {true};
-  start(std::move(plan), 1);
+  start(plan, 1);
   make_ready(1);
   for (int attempt = 0; attempt < 2; ++attempt) {
     const auto whole = expect<message::Assign>(1);

@@ -39,7 +39,7 @@ TEST_F(OrchestratorTest, KeepsWhatAnEarlierRunRecorded) {
     return {CellState::preempted, 2, 0, false};
   };
   for (const std::uint32_t trial : {0u, 2u}) sink_.entries[{0, 0, 1, trial}].attempt = 2;
-  start(std::move(plan), 1);
+  start(plan, 1);
   make_ready(1);
   const auto assign = expect<message::Assign>(1);
   EXPECT_EQ(assign.pack.width, 3u);  // whole, since numbers may depend on the width
@@ -53,7 +53,7 @@ TEST_F(OrchestratorTest, KeepsWhatAnEarlierRunRecorded) {
 TEST_F(OrchestratorTest, HasNothingToDoForACompleteStore) {
   Plan plan = two_packs();
   plan.start = [](CellKey) { return CellStart{CellState::done, 1, 0, false}; };
-  start(std::move(plan), 1);
+  start(plan, 1);
   EXPECT_TRUE(orchestrator_->finished());
   EXPECT_TRUE(orchestrator_->snapshot().complete());
 }
@@ -96,7 +96,7 @@ TEST_F(OrchestratorTest, GoesOnWithTriesThatAnEarlierRunLeft) {
     return {CellState::done, 1, 0, false};
   };
   sink_.entries[{0, 0, 1, 0}] = {CellState::failed, 4};
-  start(std::move(plan), 1);
+  start(plan, 1);
   EXPECT_EQ(orchestrator_->snapshot().failed, 1u);
   make_ready(1);
   const auto assign = expect<message::Assign>(1);
@@ -133,7 +133,7 @@ TEST_F(OrchestratorTest, CountsFailuresNotLeases) {
                           : CellStart{CellState::preempted, 3, 2, false};
   };
   for (const std::uint32_t trial : {0u, 1u}) sink_.entries[{0, 0, 1, trial}].attempt = 3;
-  start(std::move(plan), 1);
+  start(plan, 1);
   make_ready(1);
   auto assign = expect<message::Assign>(1);
   EXPECT_EQ(assign.attempt, 4u);
@@ -166,7 +166,7 @@ TEST_F(OrchestratorTest, HandsRepeatsOfRecordedCellsToTheSink) {
     return {};
   };
   sink_.entries[{0, 0, 1, 1}].state = CellState::done;
-  start(std::move(plan), 1);
+  start(plan, 1);
   make_ready(1);
   const auto assign = expect<message::Assign>(1);
   EXPECT_THAT(assign.slots.wanted, ::testing::ElementsAre(0));

@@ -26,7 +26,7 @@ class SuspectsTest : public Rig {
       bool dead = false;
     };
     plan.start = [this](CellKey key) { return sink_.start(key); };
-    start(std::move(plan), workers, limits);
+    start(plan, workers, limits);
     std::vector<State> states(static_cast<std::size_t>(workers) + 1);
     for (Peer worker = 1; worker <= workers; ++worker) {
       greet(worker, own_node(worker));
@@ -127,7 +127,7 @@ TEST_F(SuspectsTest, KillsOfTheWholeJobAtAnyTimeFailNobody) {
     for (int job = 0; job < 30; ++job) {
       Plan plan = equal_packs(30, 5);
       plan.start = [this](CellKey key) { return sink_.start(key); };
-      start(std::move(plan), 3, limits);
+      start(plan, 3, limits);
       for (Peer worker = 1; worker <= 3; ++worker) make_ready(worker);
       for (Peer worker = 1; worker <= 3; ++worker)
         if (const auto arrival = hear(worker)) {
@@ -149,7 +149,7 @@ TEST_F(SuspectsTest, RunLastAndSinglyWithTheOtherSlotsFilled) {
   }
   sink_.entries[{0, 0, 0, 2}] = {CellState::preempted, 1};
   plan.start = [this](CellKey key) { return sink_.start(key); };
-  start(std::move(plan), 1, limits);
+  start(plan, 1, limits);
   EXPECT_EQ(orchestrator_->snapshot().suspects, 2u);
   EXPECT_EQ((sink_.entries[{0, 0, 0, 0}].state), CellState::lost);
   EXPECT_EQ((sink_.entries[{0, 0, 0, 0}].suspicion), (Suspicion{1, 0, false}));
@@ -199,7 +199,7 @@ TEST_F(SuspectsTest, WithoutFaultToleranceTheSecondTimeRunsWhileNothingElseDoes)
         trial > 0 ? 1 : 0;  // these ran singly when the job died
   }
   plan.start = [this](CellKey key) { return sink_.start(key); };
-  start(std::move(plan), 2);
+  start(plan, 2);
   make_ready(1);
   make_ready(2);
   const auto rest = expect<message::Assign>(1);
@@ -227,7 +227,7 @@ TEST_F(SuspectsTest, CountsTheDeathOfACellThatRanAloneAtTheNextStart) {
   sink_.entries[{0, 0, 0, 0}] = {CellState::leased, 5, 1, 0, 0, 0, {2, 2, true}, "node7", ""};
   sink_.entries[{0, 0, 0, 1}] = {CellState::leased, 5, 1, 0, 0, 0, {2, 2, false}, "node7", ""};
   plan.start = [this](CellKey key) { return sink_.start(key); };
-  start(std::move(plan), 2);
+  start(plan, 2);
   EXPECT_EQ((sink_.entries[{0, 0, 0, 0}].state), CellState::failed);
   EXPECT_THAT((sink_.entries[{0, 0, 0, 0}].message), ::testing::HasSubstr("the last on node7"));
   EXPECT_EQ((sink_.entries[{0, 0, 0, 1}].state), CellState::lost);
@@ -252,7 +252,7 @@ TEST_F(SuspectsTest, WhatWentDownWithAJobRunsWhileNothingElseDoesInEveryLaterJob
   plan.start = [this](CellKey key) { return sink_.start(key); };
   Limits limits;
   limits.fault_tolerant = true;
-  start(std::move(plan), 2, limits);
+  start(plan, 2, limits);
   make_ready(1);
   make_ready(2);
   // Worker 2 has not had any work when the second is handed out.
@@ -272,7 +272,7 @@ TEST_F(SuspectsTest, ThoseThatHaveHadTheFewestTurnsGoFirst) {
     sink_.entries[{0, 0, 0, trial}] = {CellState::preempted, 9 - trial, 1, 0, 0, 0,
                                        {1, 0, false},        "node7",   ""};
   plan.start = [this](CellKey key) { return sink_.start(key); };
-  start(std::move(plan), 1);
+  start(plan, 1);
   make_ready(1);
   for (const std::uint32_t slot : {2u, 1u, 0u}) {
     const auto single = expect<message::Assign>(1);
@@ -288,7 +288,7 @@ TEST_F(SuspectsTest, TheLastTryIsSinglyInALaterJobToo) {
     plan.together = {true};
     for (const std::uint32_t trial : {0u, 1u}) sink_.entries[{0, 0, 0, trial}] = {state, 2, 1, 0, 0, 2};
     plan.start = [this](CellKey key) { return sink_.start(key); };
-    start(std::move(plan), 2);
+    start(plan, 2);
     make_ready(1);
     make_ready(2);
     for (const Peer worker : {1, 2}) {
