@@ -1,12 +1,14 @@
 """What is done to runs. Each scenario gets a stage and its number, and raises Failure where a promise is broken."""
 
 import collections
+import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from experiments import BAD_INPUT, COMPLETE, INCOMPLETE, Fake, Real
@@ -609,8 +611,26 @@ def second_run_on_one_store(stage, _):
 
 
 @scenario()
+@contextlib.contextmanager
+def heartbeat(lock):
+    """Touches a lock file as its holder would."""
+    ended = threading.Event()
+
+    def beat():
+        while not ended.wait(1):
+            os.utime(lock)
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 def lock_of_another_host(stage, _):
-    """A lock whose holder cannot be asked holds until --take-over or a minute without heartbeat."""
+    """A lock whose holder cannot be asked holds as long as it beats, or until --take-over."""
     stage.experiment = Fake(milliseconds=3)
     lock = stage.store.with_name(stage.store.name + ".lock")
     with stage.start(4) as job:
@@ -627,7 +647,8 @@ def lock_of_another_host(stage, _):
             os.utime(lock, (time.time() - 3600,) * 2)
             stage.finish()
         else:
-            status, text = stage.run(4)
+            with heartbeat(lock):
+                status, text = stage.run(4)
             expect(status == BAD_INPUT and "elsewhere" in text and "--take-over" in text, f"status {status}:\n{text}")
             with stage.start(4, "--take-over") as job:
                 ready(job)
