@@ -162,6 +162,9 @@ void read(Reader& from, Kill& m) {
 void write(Writer&, const Release&) {}
 void read(Reader&, Release&) {}
 
+void write(Writer&, const Beat&) {}
+void read(Reader&, Beat&) {}
+
 template <class Message>
 Bytes encoded(const Message& message) {
   Writer writer;
@@ -225,6 +228,9 @@ Bytes encode(const Kill& m) {
 Bytes encode(const Release& m) {
   return encoded(m);
 }
+Bytes encode(const Beat& m) {
+  return encoded(m);
+}
 
 template Hello decode(std::span<const std::byte>);
 template Setup decode(std::span<const std::byte>);
@@ -241,5 +247,6 @@ template Stop decode(std::span<const std::byte>);
 template Bye decode(std::span<const std::byte>);
 template Kill decode(std::span<const std::byte>);
 template Release decode(std::span<const std::byte>);
+template Beat decode(std::span<const std::byte>);
 
 }  // namespace seldon::message

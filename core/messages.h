@@ -11,6 +11,7 @@
 //   worker -> PackDone
 //          <- Stop                     the run is over, or must end
 //   worker -> Bye
+//          <- Beat ...                 rank 0 is still there, every minute
 //          <- Kill                     end another process of your node, which does not answer
 //          <- Release                  nothing more is asked of you
 
@@ -44,6 +45,7 @@ enum class Tag : int {
   bye,
   kill,
   release,
+  beat,
 };
 
 /// Memory of a process that others of the same node may map: a file descriptor of that process, without a
@@ -171,6 +173,12 @@ struct Release {
   bool operator==(const Release&) const = default;
 };
 
+/// Rank 0 is still there.
+struct Beat {
+  static constexpr Tag tag = Tag::beat;
+  bool operator==(const Beat&) const = default;
+};
+
 Bytes encode(const Hello& message);
 Bytes encode(const Setup& message);
 Bytes encode(const Placed& message);
@@ -186,6 +194,7 @@ Bytes encode(const Stop& message);
 Bytes encode(const Bye& message);
 Bytes encode(const Kill& message);
 Bytes encode(const Release& message);
+Bytes encode(const Beat& message);
 
 /// Throws InternalError if the bytes are not exactly one message of this kind.
 template <class Message>

@@ -1,7 +1,6 @@
 #include "worker/protocol.h"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <unistd.h>
 
@@ -23,17 +22,29 @@ constexpr double seconds_between_looks = 0.01;  // for an order to stop, from wi
 // After Bye: longer than rank 0 takes over its end, since a rank 0 that ends with an error is not always
 // noticed.
 constexpr double seconds_to_stay = 120;
+// Of what lies between two looks at the messages so much counts as silence of rank 0: the job may have been
+// suspended, and rank 0 with it.
+constexpr double longest_silence_between_looks = 60;
+constexpr double patience_before_first_word = 3;  // times the usual
 
 class Worker {
  public:
   Worker(Transport& transport, Peer orchestrator, const message::Hello& hello,
-         const RunnerFactory& make_runner, const Clock& clock, const ToldToEnd& told_to_end)
+         const RunnerFactory& make_runner, const Clock& clock, const ToldToEnd& told_to_end,
+         const Patience& patience)
       : transport_(transport),
         orchestrator_(orchestrator),
         hello_(hello),
         make_runner_(make_runner),
         clock_(clock),
-        told_to_end_(told_to_end) {
+        told_to_end_(told_to_end),
+        patience_(patience),
+        looked_(clock()),
+        bearable_silence_(patience.with_rank_0 * patience_before_first_word),
+        watchdog_(patience.own, ExitCode::incomplete,
+                  "rank " + std::to_string(transport.self()) +
+                      " hangs: the engine, or a file system, has not come back for long",
+                  patience.ending) {
     hello_.process = this_process();
   }
 
@@ -60,9 +71,11 @@ class Worker {
   void tell(const Message& message) {
     message::send(transport_, orchestrator_, message);
   }
+  std::optional<Transport::Arrival> poll(double now);
   Transport::Arrival wait();
   void stay();
   void end_if_orphaned() const;
+  [[noreturn]] void end() const;
   void receive(const Transport::Arrival& arrival);
   void set_up(const message::Setup& setup);
   SharedBytes receive_data();
@@ -76,6 +89,7 @@ class Worker {
   const RunnerFactory& make_runner_;
   const Clock& clock_;
   const ToldToEnd& told_to_end_;
+  const Patience& patience_;
 
   std::unique_ptr<NodeData> shared_;  // declared before the runner, which uses the data to its end
   SharedBytes data_;
@@ -84,6 +98,11 @@ class Worker {
   bool released_ = false;
   double heartbeat_seconds_ = message::Setup{}.heartbeat_seconds;
   std::uint64_t cancelled_ = 0;  // lease
+
+  double looked_;      // for messages, last
+  double silent_ = 0;  // rank 0, for so many seconds
+  double bearable_silence_;
+  LastResort watchdog_;
 };
 
 Order Worker::Pulse::tick() {
@@ -94,8 +113,7 @@ Order Worker::Pulse::tick() {
       next_beat_ = now + worker_.heartbeat_seconds_;
       worker_.tell(message::Heartbeat{lease_});
     }
-    while (const auto arrival = worker_.transport_.poll()) worker_.receive(*arrival);
-    worker_.end_if_orphaned();
+    while (const auto arrival = worker_.poll(now)) worker_.receive(*arrival);
   }
   return worker_.stop_ || worker_.cancelled_ == lease_ || worker_.told_to_end_() ? Order::stop : Order::go;
 }
@@ -115,35 +133,51 @@ ExitCode Worker::serve() {
   }
   tell(message::Bye{});
   if (stop_->stay) stay();
-  for (Backoff backoff; !transport_.drained(); backoff.pause()) {
-    transport_.poll();
-    end_if_orphaned();
-  }
+  for (Backoff backoff; !transport_.drained(); backoff.pause()) poll(clock_());
   return static_cast<ExitCode>(stop_->exit_code);
 }
 
-Transport::Arrival Worker::wait() {
-  for (Backoff backoff;; backoff.pause()) {
-    if (auto arrival = transport_.poll()) return std::move(*arrival);
+/// Every look at the messages: with it this rank shows that it lives, and sees whether rank 0 does.
+std::optional<Transport::Arrival> Worker::poll(double now) {
+  watchdog_.rearm();
+  auto arrival = transport_.poll();
+  if (arrival) {
+    silent_ = 0;
+    bearable_silence_ = patience_.with_rank_0;
+  } else {
+    silent_ += std::min(now - looked_, longest_silence_between_looks);
     end_if_orphaned();
   }
+  looked_ = now;
+  return arrival;
+}
+
+Transport::Arrival Worker::wait() {
+  for (Backoff backoff;; backoff.pause())
+    if (auto arrival = poll(clock_())) return std::move(*arrival);
 }
 
 /// Until rank 0 needs this rank no more.
 void Worker::stay() {
-  const double end = clock_() + seconds_to_stay;
-  for (Backoff backoff; !released_ && clock_() < end; backoff.pause())
-    if (const auto arrival = transport_.poll())
-      receive(*arrival);
-    else
-      end_if_orphaned();
+  const double until = clock_() + seconds_to_stay;
+  for (Backoff backoff; !released_ && looked_ < until; backoff.pause())
+    if (const auto arrival = poll(clock_())) receive(*arrival);
 }
 
 /// Without rank 0 nothing that this rank does would be recorded, and MPI_Finalize would hang. The
 /// orchestrator that has told how the run ends may be gone before this rank is.
 void Worker::end_if_orphaned() const {
-  if (!transport_.lost(orchestrator_)) return;
-  if (!stop_) spdlog::error("rank 0 is gone; this rank ends");
+  if (transport_.lost(orchestrator_)) {
+    if (!stop_) spdlog::error("rank 0 is gone; this rank ends");
+    end();
+  }
+  if (silent_ < bearable_silence_) return;
+  spdlog::error("rank 0 has said nothing for {:.0f} s: it hangs; this rank ends", silent_);
+  patience_.end_job();
+  end();
+}
+
+void Worker::end() const {
   spdlog::default_logger_raw()->flush();
   _exit(stop_ ? stop_->exit_code : static_cast<int>(ExitCode::incomplete));
 }
@@ -158,7 +192,7 @@ void Worker::receive(const Transport::Arrival& arrival) {
     kill_process(message::decode<message::Kill>(arrival.bytes.view()).process);
   else if (arrival.tag == static_cast<int>(Tag::release))
     released_ = true;
-  else
+  else if (arrival.tag != static_cast<int>(Tag::beat))
     throw InternalError("rank 0 sent a message out of turn (tag " + std::to_string(arrival.tag) + ")");
 }
 
@@ -261,13 +295,10 @@ void Worker::report(const message::Assign& assign, std::vector<bool>& told, Cell
 
 }  // namespace
 
-double steady_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 ExitCode serve(Transport& transport, Peer orchestrator, const message::Hello& hello,
-               const RunnerFactory& make_runner, const Clock& clock, const ToldToEnd& told_to_end) {
-  return Worker(transport, orchestrator, hello, make_runner, clock, told_to_end).serve();
+               const RunnerFactory& make_runner, const Clock& clock, const ToldToEnd& told_to_end,
+               const Patience& patience) {
+  return Worker(transport, orchestrator, hello, make_runner, clock, told_to_end, patience).serve();
 }
 
 }  // namespace seldon::worker

@@ -36,6 +36,7 @@ TEST(Messages, ComeBackAsTheyWere) {
   const Kill kill{{std::int64_t{1} << 22, std::uint64_t{1} << 40}};
   EXPECT_EQ(there_and_back(kill), kill);
   EXPECT_EQ(there_and_back(Release{}), Release{});
+  EXPECT_EQ(there_and_back(Beat{}), Beat{});
   EXPECT_EQ(there_and_back(Bye{}), Bye{});
 }
 

@@ -1,4 +1,5 @@
 #include <csignal>
+#include <cstdio>
 #include <stdexcept>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,6 +72,7 @@ class ProtocolTest : public ::testing::Test {
         break;
       case Tag::heartbeat:
         if (cancel_at_heartbeat_) tell(message::Cancel{assign_.lease});
+        if (beat_at_heartbeat_) tell(message::Beat{});
         break;
       case Tag::pack_done:
         done_ = message::decode<message::PackDone>(bytes);
@@ -97,14 +99,15 @@ class ProtocolTest : public ::testing::Test {
           if (!script) throw std::runtime_error("no device");
           return std::make_unique<Scripted>(script);
         },
-        [this] { return time_ += 0.3; });
+        [this] { return time_ += 0.3; }, [] { return false; }, patience_);
   }
 
   transport::InProcess hub_{2};
   SharedBytes data_{Bytes(1000, std::byte{42})};
   message::Setup setup_{0, "config", {}, false};
   message::Assign assign_{9, {0, 1, 2, 10, 3}, 2, {{0, 2}, {}}};
-  bool cancel_at_heartbeat_ = false;
+  bool cancel_at_heartbeat_ = false, beat_at_heartbeat_ = false;
+  Patience patience_;
   message::Stop stop_{3};
   std::function<void()> after_bye_;
   double time_ = 0;
@@ -274,7 +277,78 @@ TEST_F(ProtocolTest, PassesTheFaultPointsInOrder) {
   EXPECT_THAT(passed, ElementsAre("worker.start", "worker.data", "worker.before-send", "worker.after-send"));
 }
 
+TEST_F(ProtocolTest, TakesRankZeroForAliveAsLongAsItSaysAnything) {
+  patience_.with_rank_0 = 5;
+  beat_at_heartbeat_ = true;
+  serve_with([&](const Pack&, Progress& progress, const auto&) {
+    while (time_ < 500) progress.tick();
+  });
+  EXPECT_EQ(done_, (message::PackDone{9, false}));
+}
+
+TEST_F(ProtocolTest, DoesNotBlameRankZeroForTheTimeOfAStop) {
+  patience_.with_rank_0 = 150;
+  serve_with([&](const Pack&, Progress& progress, const auto&) {
+    progress.tick();
+    time_ += 10'000;
+    progress.tick();
+    time_ += 10'000;
+    progress.tick();
+  });
+  EXPECT_EQ(done_, (message::PackDone{9, false}));
+}
+
+TEST_F(ProtocolTest, TakesItselfForAliveAsLongAsTheEngineTicks) {
+  patience_.own = 0.3;
+  serve_with([&](const Pack&, Progress& progress, const auto&) {
+    for (int i = 0; i < 60; ++i) {
+      usleep(10'000);
+      progress.tick();
+    }
+  });
+  EXPECT_EQ(done_, (message::PackDone{9, false}));
+}
+
 using ProtocolDeathTest = ProtocolTest;
+
+TEST_F(ProtocolDeathTest, EndsWhenTheEngineHangs) {
+  const auto hang = [](const Pack&, Progress& progress, const auto&) {
+    progress.tick();
+    for (;;) pause();
+  };
+  patience_.own = 0.1;
+  EXPECT_EXIT(serve_with(hang), ::testing::ExitedWithCode(3), "rank 1 hangs");
+  patience_.ending = Ending::signal;
+  EXPECT_EXIT(serve_with(hang), ::testing::KilledBySignal(SIGKILL), "rank 1 hangs");
+}
+
+TEST_F(ProtocolDeathTest, EndsWhenItsOwnStartHangs) {
+  patience_.own = 0.1;
+  EXPECT_EXIT(serve(
+                  hub_.end(1), 0, {"host", "node", "1", ""},
+                  [](const std::string&, std::span<const std::byte>) -> std::unique_ptr<PackRunner> {
+                    for (;;) pause();
+                  },
+                  steady_seconds, [] { return false; }, patience_),
+              ::testing::ExitedWithCode(3), "rank 1 hangs");
+}
+
+TEST_F(ProtocolDeathTest, EndsTheJobWhenRankZeroFallsSilentDuringAPack) {
+  patience_.with_rank_0 = 100;
+  patience_.end_job = [this] { std::fprintf(stderr, "job ended at %.0f", time_); };
+  EXPECT_EXIT(serve_with([](const Pack&, Progress& progress, const auto&) {
+                while (progress.tick() == Order::go) {
+                }
+              }),
+              ::testing::ExitedWithCode(3), "job ended at 10[0-9]");
+}
+
+TEST_F(ProtocolDeathTest, WaitsLongerForTheFirstWord) {
+  patience_.with_rank_0 = 10;
+  patience_.end_job = [this] { std::fprintf(stderr, "job ended at %.0f", time_); };
+  hub_.before_poll(1, [] {});
+  EXPECT_EXIT(serve_with(nullptr), ::testing::ExitedWithCode(3), "job ended at 3[0-9]");
+}
 
 TEST_F(ProtocolDeathTest, EndsAtOnceWhenTheOrchestratorDiesWhileItWaits) {
   setup_.place = message::SharedPlace{1, 1 << 20, 0, 1000};  // so that it asks for the data
