@@ -165,7 +165,7 @@ class CellRecord {
 /// else can have caused them.
 struct Suspicion {
   std::uint32_t level =
-      0;  ///< 0 none; 1 it was in flight in a pack when its worker died; 2 it ran singly then
+      0;  ///< 0 none; 1 it was in flight in a pack when its worker died; 2 a whole run, while it ran singly
   std::uint32_t deaths = 0;  ///< that nothing but this cell can have caused
   bool alone = false;        ///< while it is LEASED: a death now can be due to this cell only
   bool operator==(const Suspicion&) const = default;

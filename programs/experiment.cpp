@@ -61,7 +61,7 @@ void require_file(const std::string& path) {
 void require_files(const std::string& config_path, std::span<const std::string> overrides) {
   require_file(config_path);
   const experiment::Description description = experiment::load_config(config_path, overrides);
-  for (const std::string& path : {description.data.path, description.resample.indices})
+  for (const std::string& path : {description.data.path.value, description.resample.indices.value})
     if (!path.empty()) require_file(description.resolve(path));
 }
 

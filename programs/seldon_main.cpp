@@ -85,7 +85,10 @@ ExitCode start_run(const Arguments& arguments) {
   request.alone = arguments.alone;
   request.shard = arguments.shard;
   request.seconds = arguments.seconds;
-  request.prepare = [&] { return to_experiment(prepare(arguments.config, arguments.overrides)); };
+  request.prepare = [&] {
+    if (store::name_taken(arguments.store)) require_files(arguments.config, arguments.overrides);
+    return to_experiment(prepare(arguments.config, arguments.overrides));
+  };
   request.identity_difference = experiment::identity_difference;
   request.make_runner = worker::make_runner;
   return run(request);

@@ -42,7 +42,7 @@ std::optional<Doubt> doubt_run(CellState state, const RunInfo& run) {
     add(std::string(state_names[static_cast<std::size_t>(state)]) + " in attempt " +
         std::to_string(run.attempt));
   if (run.suspicion.level > 0)
-    add(run.suspicion.level == 1 ? "in flight when a worker died" : "running singly when a worker died");
+    add(run.suspicion.level == 1 ? "in flight when a worker died" : "running singly when a run died");
   if (run.suspicion.deaths > 0) add(std::to_string(run.suspicion.deaths) + " deaths while it ran alone");
   if (what.empty()) return std::nullopt;
   if (!run.host.empty()) what.append(" on ").append(run.host);
