@@ -56,6 +56,16 @@ TEST_F(PackRowsTest, ReadsWhatWasWritten) {
   EXPECT_EQ(rows.unreadable, 0u);
 }
 
+TEST_F(PackRowsTest, LieBesideTheFileThatALinkLeadsTo) {
+  std::ofstream(store_) << "a store";
+  const std::string link = folder_.file("link.h5");
+  std::filesystem::create_symlink(store_, link);
+  EXPECT_EQ(pack_rows_path(link), pack_rows_path(store_));
+  std::filesystem::current_path(folder_.path());
+  EXPECT_EQ(pack_rows_path("link.h5"), pack_rows_path(store_));
+  std::filesystem::current_path("/");
+}
+
 TEST_F(PackRowsTest, LinesThatAreCutOrForeignAreLeftOutAndCounted) {
   std::string line;
   append_line(line, row());
