@@ -93,12 +93,11 @@ TEST_F(Verify, FindsWhatAStoppedRunHasLeft) {
   EXPECT_EQ(verification.found, found(0, 0, 4));
   EXPECT_THAT(
       to_text(verification),
-      AllOf(
-          HasSubstr(
-              "suspicious: model 'logistic', data fraction 0.25, trial 0: LEASED in attempt 2 on node7\n"),
-          HasSubstr("trial 1: LOST in attempt 1\n"), HasSubstr("trial 2: in flight when a worker died\n"),
-          HasSubstr("trial 3: running singly when a run died, 3 deaths while it ran alone: it took three"),
-          HasSubstr("1 cells FAILED; `seldon run --retry failed`"), Not(HasSubstr("seems to write"))));
+      AllOf(HasSubstr(
+                "suspicious: model 'logistic', data fraction 0.25, trial 0: LEASED in attempt 2 on node7\n"),
+            HasSubstr("trial 1: LOST in attempt 1\n"), HasSubstr("trial 2: in flight when a worker died\n"),
+            HasSubstr("trial 3: running singly when a run died, 3 deaths while it ran alone: it took three"),
+            HasSubstr("1 cells FAILED; `seldon run --retry failed`"), Not(HasSubstr("seems to write"))));
 }
 
 TEST_F(Verify, TakesAPlainFailureForWhatItIs) {
