@@ -62,9 +62,11 @@ void fail_to_open(const std::string& doing, const std::string& path, int error) 
 void require_folder(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
   std::error_code error;
-  if (!folder.empty() && !std::filesystem::is_directory(folder, error) && error.value() != EACCES)
-    throw InputError("there is no folder '" + folder.string() + "' for the store '" + path +
-                     "'; make it first");
+  if (folder.empty() || std::filesystem::is_directory(folder, error)) return;
+  if (error && error.value() != ENOENT && error.value() != ENOTDIR)
+    fail_to_open("looking for", folder.string(), error.value());
+  throw InputError("there is no folder '" + folder.string() + "' for the store '" + path +
+                   "'; make it first");
 }
 
 File File::open(const std::string& path, Mode mode) {

@@ -47,7 +47,7 @@ void sync_folder(const std::string& path);
 /// The same while nothing is open yet: a name that cannot be, or may not be used, is an InputError.
 [[noreturn]] void fail_to_open(const std::string& doing, const std::string& path, int error);
 
-/// InputError where the folder of `path` does not exist.
+/// InputError where the folder of `path` does not exist, or may not be entered.
 void require_folder(const std::string& path);
 
 /// Repeats a call that a signal has interrupted.

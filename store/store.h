@@ -139,8 +139,8 @@ class Reader {
 /// with their state only.
 std::string digest(const std::string& path);
 
-/// Whether anything has this name, a dangling link too. InputError where that cannot be told (a name too
-/// long, a folder that may not be entered).
+/// Whether anything has this name, a dangling link too. InputError for a name too long, or a folder that may
+/// not be entered; IncompleteError where the file system fails.
 bool name_taken(const std::string& path);
 
 /// Bytes that a store of this header takes.

@@ -331,9 +331,7 @@ bool name_taken(const std::string& path) {
   std::error_code error;
   const auto status = std::filesystem::symlink_status(path, error);
   if (status.type() == std::filesystem::file_type::not_found) return false;
-  if (error)
-    throw InputError("'" + path + "' cannot be a store: " + error.message() +
-                     "; name another file with --store");
+  if (error) fail_to_open("looking for", path, error.value());
   return true;
 }
 
