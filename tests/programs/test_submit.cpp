@@ -435,6 +435,22 @@ TEST_F(SubmitTest, TheChainAlsoCountsJobsThatDiedAtOnce) {
   EXPECT_THAT(run_command(job(2)).output, HasSubstr("goes on in the next job"));
 }
 
+/// On a bad node, or beside one.
+TEST_F(SubmitTest, AJobThatCannotReadTheStoreCountsOnlyBesideItsLike) {
+  const auto goes_on = [&](const std::string& chain, const std::string& count) {
+    stand_ins("exit 3", count);
+    write("store 100%.h5.chain", chain);
+    const std::string output = run_command(job(2)).output;
+    const bool stopped = output.find("stopped: two jobs in a row") != std::string::npos;
+    EXPECT_NE(stopped, output.find("goes on in the next job") != std::string::npos) << output;
+    return !stopped;
+  };
+  EXPECT_FALSE(goes_on("7 7 0 5 t\n7 7 1 unreadable t\n", "echo 5"));  // and this one, from 5 to 5
+  EXPECT_TRUE(goes_on("7 7 0 4 t\n7 7 1 unreadable t\n", "echo 5"));
+  EXPECT_TRUE(goes_on("7 7 0 5 t\n7 7 1 5 t\n", "exit 3"));
+  EXPECT_FALSE(goes_on("7 7 0 5 t\n7 7 1 unreadable t\n", "exit 3"));
+}
+
 TEST_F(SubmitTest, AFollowUpJobTakesThePlaceOfOneThatCannotBeRequeued) {
   stand_ins("exit 3", "echo 1");
   write("requeue-status", "1\n");
