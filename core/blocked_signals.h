@@ -2,7 +2,6 @@
 // Signals are for the threads that a program has at its start: no other may take one.
 
 #include <csignal>
-#include <pthread.h>
 
 namespace seldon {
 

@@ -610,7 +610,6 @@ def second_run_on_one_store(stage, _):
     stage.check_complete()
 
 
-@scenario()
 @contextlib.contextmanager
 def heartbeat(lock):
     """Touches a lock file as its holder would."""
@@ -629,6 +628,7 @@ def heartbeat(lock):
         thread.join()
 
 
+@scenario()
 def lock_of_another_host(stage, _):
     """A lock whose holder cannot be asked holds as long as it beats, or until --take-over."""
     stage.experiment = Fake(milliseconds=3)
