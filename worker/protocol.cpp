@@ -42,7 +42,7 @@ class Worker {
         looked_(clock()),
         bearable_silence_(patience.with_rank_0 * patience_before_first_word),
         watchdog_(patience.own, ExitCode::incomplete,
-                  "rank " + std::to_string(transport.self()) +
+                  "worker " + std::to_string(transport.self()) +
                       " hangs: the engine, or a file system, has not come back for long",
                   patience.ending) {
     hello_.process = this_process();

@@ -317,9 +317,9 @@ TEST_F(ProtocolDeathTest, EndsWhenTheEngineHangs) {
     for (;;) pause();
   };
   patience_.own = 0.1;
-  EXPECT_EXIT(serve_with(hang), ::testing::ExitedWithCode(3), "rank 1 hangs");
+  EXPECT_EXIT(serve_with(hang), ::testing::ExitedWithCode(3), "worker 1 hangs");
   patience_.ending = Ending::signal;
-  EXPECT_EXIT(serve_with(hang), ::testing::KilledBySignal(SIGKILL), "rank 1 hangs");
+  EXPECT_EXIT(serve_with(hang), ::testing::KilledBySignal(SIGKILL), "worker 1 hangs");
 }
 
 TEST_F(ProtocolDeathTest, EndsWhenItsOwnStartHangs) {
@@ -330,7 +330,7 @@ TEST_F(ProtocolDeathTest, EndsWhenItsOwnStartHangs) {
                     for (;;) pause();
                   },
                   steady_seconds, [] { return false; }, patience_),
-              ::testing::ExitedWithCode(3), "rank 1 hangs");
+              ::testing::ExitedWithCode(3), "worker 1 hangs");
 }
 
 TEST_F(ProtocolDeathTest, EndsTheJobWhenRankZeroFallsSilentDuringAPack) {
