@@ -28,6 +28,7 @@ namespace {
 
 constexpr double seconds_for_goodbyes = 10;  // then a worker is killed, or the whole job ended
 constexpr double seconds_for_mpi_to_end = 60;
+constexpr double seconds_for_launcher = 10;
 
 message::Hello introduce(const RunRequest& request) {
   return {worker::host_name(), worker::node_name(), SELDON_VERSION, request.numerics};
@@ -51,6 +52,12 @@ bool still_there(const orchestrator::RollCall& peers, bool fault_tolerant, Peer 
   return entry.node == worker::node_name() && find_process(entry.process.pid) == entry.process;
 }
 
+bool any_lost(const Transport& peers) {
+  for (Peer peer = 0; peer < peers.size(); ++peer)
+    if (peers.lost(peer)) return true;
+  return false;
+}
+
 ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& session) {
   transport::Mpi mpi(session);
   orchestrator::RollCall peers(mpi);
@@ -72,9 +79,12 @@ ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& ses
           : orchestrator::dismiss(peers, code, seconds_for_goodbyes, worker::steady_seconds);
   if (!all_gone) {
     spdlog::error("a worker does not answer; the job is ended without it");
-    // Where deaths are survived the others have left, and nobody waits for anybody.
+    spdlog::default_logger()->flush();
+    // Where deaths are survived the others have left, and only the launcher waits.
     if (!session.fault_tolerant()) session.abort(static_cast<int>(code));
+    end_launcher();
   }
+  if (session.fault_tolerant() && any_lost(peers)) end_launcher_after(seconds_for_launcher);
   return code;
 }
 
