@@ -8,7 +8,8 @@ namespace seldon::programs {
 /// For a rank that nobody can reach, on another node: asks the launcher that has started this process (Open
 /// MPI's, on this node) to end the job, with SIGTERM. It kills every rank, the stopped ones too, and this one
 /// within tenths of a second: whatever is to be kept must be safe before. The launcher's status is then its
-/// own (1 of Open MPI 5.0.11), whatever this process would have returned. False if there is none.
+/// own, whatever this process would have returned: of Open MPI 5.0.11 1, or 0 if only its daemon is on this
+/// node. False if there is none.
 bool end_launcher();
 
 /// The same from a process that is left behind and outlives this one, if the launcher is still there after so
