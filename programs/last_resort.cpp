@@ -33,7 +33,8 @@ std::optional<Process> find_launcher() {
   close_range(1, ~0U, 0);  // or whoever reads the job's output would wait for this process
   pollfd ended{0, POLLIN, 0};
   if (poll(&ended, 1, milliseconds) == 0) pidfd_send_signal(0, SIGTERM, nullptr, 0);
-  if (poll(&ended, 1, milliseconds) == 0) pidfd_send_signal(0, SIGKILL, nullptr, 0);
+  // One that hangs does not heed it.
+  if (poll(&ended, 1, 2000) == 0) pidfd_send_signal(0, SIGKILL, nullptr, 0);
   _exit(0);
 }
 

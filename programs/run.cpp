@@ -30,6 +30,10 @@ constexpr double seconds_for_goodbyes = 10;  // then a worker is killed, or the 
 constexpr double seconds_for_mpi_to_end = 60;
 constexpr double seconds_for_launcher = 10;
 
+constexpr double seconds_without_rank_0 = 10 * 60;
+// Where a death ends the job, rank 0 goes on without a worker that hangs, unless it hangs itself.
+constexpr double seconds_of_a_hang_without_fault_tolerance = 2 * 60 * 60;
+
 message::Hello introduce(const RunRequest& request) {
   return {worker::host_name(), worker::node_name(), SELDON_VERSION, request.numerics};
 }
@@ -90,14 +94,25 @@ ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& ses
 
 // ---- the others ---------------------------------------------------------------------------------------
 
-ExitCode work(const RunRequest& request, Transport& transport) {
+ExitCode work(const RunRequest& request, Transport& transport, const worker::Patience& patience) {
   const Peer orchestrator = 0;
   return worker::serve(
       transport, orchestrator, introduce(request),
       [&](const std::string& config, std::span<const std::byte> data) {
         return request.make_runner(config, data, transport.self());
       },
-      worker::steady_seconds, told_to_end);
+      worker::steady_seconds, told_to_end, patience);
+}
+
+worker::Patience patience_of_a_rank(bool fault_tolerant) {
+  worker::Patience patience;
+  patience.with_rank_0 = seconds_without_rank_0;
+  patience.end_job = [] { end_launcher(); };
+  if (fault_tolerant)
+    patience.ending = Ending::signal;
+  else
+    patience.own = seconds_of_a_hang_without_fault_tolerance;
+  return patience;
 }
 
 /// A worker whose log file cannot be opened still works. Whether the folder is good at all, rank 0 judges.
@@ -117,7 +132,7 @@ ExitCode run_as_rank(const RunRequest& request, const transport::MpiSession& ses
     if (session.rank() == 0) return orchestrate(request, session);
     set_up_worker_logging(request, session.rank());
     transport::Mpi mpi(session);
-    const ExitCode told = work(request, mpi);
+    const ExitCode told = work(request, mpi, patience_of_a_rank(session.fault_tolerant()));
     // Rank 0's exit status speaks for the run. At the first other one mpirun would kill the rest, rank 0 too;
     // where deaths are survived it kills nobody, and it reports the workers' status if rank 0 dies in its
     // last moments.
@@ -154,7 +169,7 @@ ExitCode run_alone(const RunRequest& request) {
     }
     if (over) message::send(hub.end(0), 1, message::Stop{});
   });
-  work(request, hub.end(1));
+  work(request, hub.end(1), {});
   if (failure) std::rethrow_exception(failure);
   return job.conclude();
 }
