@@ -28,7 +28,10 @@ namespace {
 
 constexpr double seconds_for_goodbyes = 10;  // then a worker is killed, or the whole job ended
 constexpr double seconds_for_mpi_to_end = 60;
-constexpr double seconds_for_launcher = 10;
+/// That a launcher may take to end once all of so many ranks have.
+double seconds_for_launcher(int ranks) {
+  return 10 + ranks / 100.0;
+}
 
 constexpr double seconds_without_rank_0 = 10 * 60;
 // Where a death ends the job, rank 0 goes on without a worker that hangs, unless it hangs itself.
@@ -88,7 +91,7 @@ ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& ses
     if (!session.fault_tolerant()) session.abort(static_cast<int>(code));
     end_launcher();
   }
-  if (session.fault_tolerant() && any_lost(peers)) end_launcher_after(seconds_for_launcher);
+  if (session.fault_tolerant() && any_lost(peers)) end_launcher_after(seconds_for_launcher(peers.size()));
   return code;
 }
 
