@@ -18,7 +18,7 @@ std::string killer_message(std::uint32_t deaths, const std::string& host) {
   text += deaths == 1 ? " worker died or hung" : " workers died or hung";
   text += " while this cell ran singly";
   if (!host.empty()) text += ", the last on " + host;
-  return text + "; --retry failed tries it again";
+  return text + "; --retry failed tries it again, a longer run.lease_seconds helps if it is slow";
 }
 
 }  // namespace

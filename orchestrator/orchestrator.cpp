@@ -14,6 +14,8 @@ namespace {
 
 constexpr int messages_per_turn = 256;  // then the caller gets a chance to sync, to print, to stop
 
+constexpr double longest_without_a_look = 5;  // seconds, at deadlines, while messages keep coming
+
 /// At least a second; of many workers rank 0 hears a thousand in a second, but of each one ten times in a
 /// lease.
 double seconds_between_heartbeats(int workers, double lease_seconds) {
@@ -67,8 +69,11 @@ bool Orchestrator::turn() {
     busy = true;
   }
   busy |= check_losses();
-  // Only now, so that signs of life that have waited for this turn count.
-  if (all_heard) busy |= check_deadlines();
+  // Only now, so that signs of life that have waited for this turn count; but not never, if they keep coming.
+  if (all_heard || now_ - deadlines_checked_ > longest_without_a_look) {
+    deadlines_checked_ = now_;
+    busy |= check_deadlines();
+  }
   const bool too_many_failed = limits_.max_fails && ledger_.failed_now() > *limits_.max_fails;
   if (!stopping_ && (too_many_failed || (grace_ends_ && now_ >= *grace_ends_))) stop();
   hand_out();

@@ -134,6 +134,7 @@ class Orchestrator {
 
   double now_, started_, last_suspended_;
   std::uint64_t last_lease_ = 0, late_ = 0;
+  double deadlines_checked_ = -std::numeric_limits<double>::infinity();  // on the clock
   double stood_still_until_ = -std::numeric_limits<double>::infinity();  // on the clock
   double stood_still_ = 0;                                               // seconds, in all
   bool stopping_ = false, out_of_time_ = false, exclusive_runs_ = false;
