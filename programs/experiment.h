@@ -16,8 +16,8 @@ store::Header to_store_header(const worker::ExperimentHeader& header);
 /// Reads and checks everything, and refuses a store larger than [store] max_bytes.
 worker::Prepared prepare(const std::string& config_path, std::span<const std::string> overrides);
 
-/// For a store that is there already: its config and data could be read once. Throws IncompleteError if a file
-/// cannot be opened now, since then this machine lacks it, and another start may go on elsewhere.
+/// For a store that is there already: its config and data could be read once. Throws IncompleteError if a
+/// file cannot be opened now, since then this machine lacks it, and another start may go on elsewhere.
 void require_files(const std::string& config_path, std::span<const std::string> overrides);
 
 /// What `seldon run` needs of it.
