@@ -160,6 +160,9 @@ class Cluster:
                                        names=",".join(self.nodes)))
             for name, port in zip(self.nodes, ports[1:]):
                 config.write(NODE.format(name=name, host=host, port=port))
+        # Nothing here uses control groups. This plugin does not insist that they are mounted, as others do.
+        with open(f"{self.folder}/cgroup.conf", "w") as config:
+            config.write("CgroupPlugin=cgroup/v1\n")
         munge = f"{self.folder}/munge"
         self._spawn("munged", "munged", "--foreground", "--force", f"--socket={munge}/socket",
                     f"--key-file={munge}/key", f"--pid-file={munge}/pid", f"--log-file={munge}/log",
