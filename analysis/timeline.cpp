@@ -20,7 +20,6 @@
 namespace seldon::analysis {
 namespace {
 
-using store::LeaseEnd;
 using store::PackRow;
 
 // ---- the page, in pixels
@@ -313,8 +312,8 @@ std::string Picture::legend() const {
                                    {LeaseEnd::silent, "worker silent"},
                                    {LeaseEnd::timed_out, "timed out"}})
     if (ends_so(how))
-      second.add(label, {"fill=\"#BBB\"",
-                         "class=\"ended\" fill=\"url(#" + std::string(store::name_of(how)) + ")\""});
+      second.add(label,
+                 {"fill=\"#BBB\"", "class=\"ended\" fill=\"url(#" + std::string(name_of(how)) + ")\""});
   if (std::ranges::any_of(rows_.packs, [](const auto& pack) { return pack.failed > 0; }))
     second.add("cells failed", {"fill=\"url(#foot)\""});
   return first.text() + second.text();
@@ -413,9 +412,8 @@ std::string told(const PackRow& pack) {
       pack.model + ", data fraction " + shortest(pack.fraction) + ", trial" +
       (pack.width > 1 ? "s " + first + "-" + std::to_string(pack.first_trial + pack.width - 1) : " " + first);
   text += ", attempt " + std::to_string(pack.attempt) + "\nrank " + std::to_string(pack.rank) + " on " +
-          pack.host + ", " + fixed(pack.end - pack.start, 2) +
-          " s: " + std::string(store::name_of(pack.how)) + ", " + std::to_string(pack.done) + " of " +
-          std::to_string(pack.wanted) + " cells";
+          pack.host + ", " + fixed(pack.end - pack.start, 2) + " s: " + std::string(name_of(pack.how)) +
+          ", " + std::to_string(pack.done) + " of " + std::to_string(pack.wanted) + " cells";
   if (pack.failed > 0) text += ", " + std::to_string(pack.failed) + " failed";
   return text;
 }
@@ -435,9 +433,9 @@ std::string Picture::bar(std::size_t session, const PackRow& pack) const {
                                : "") +
                     ">" + title + "</rect>\n");
   if (pack.how != LeaseEnd::finished && !preempted)
-    out += rectangle(x, lane.y, std::max(w, 2.0), h,
-                     "class=\"ended\" fill=\"url(#" + std::string(store::name_of(pack.how)) + ")\">" + title +
-                         "</rect>\n");
+    out += rectangle(
+        x, lane.y, std::max(w, 2.0), h,
+        "class=\"ended\" fill=\"url(#" + std::string(name_of(pack.how)) + ")\">" + title + "</rect>\n");
   if (pack.failed > 0)
     out += rectangle(x, lane.y + h - std::min(3.0, h / 2), std::max(w, 2.0), std::min(3.0, h / 2),
                      "fill=\"#000\"/>\n");

@@ -10,14 +10,14 @@
 namespace seldon::orchestrator {
 
 /// The lease is over and its cells have been told what becomes of them: whatever is left queues up again.
-void Orchestrator::end_lease(Peer peer, PackEnd::How how) {
+void Orchestrator::end_lease(Peer peer, LeaseEnd how) {
   const Lease lease = crew_[peer].lease;
   const Pack& pack = ledger_.pack(lease.pack);
   if (lease.exclusive) exclusive_runs_ = false;
   sink_.pack_ended({pack, peer, crew_[peer].host, lease.attempt, lease.started, now_,
                     static_cast<std::uint32_t>(lease.wanted.size()), lease.done, lease.failed, how});
 
-  if (how == PackEnd::How::finished && lease.done == lease.wanted.size())
+  if (how == LeaseEnd::finished && lease.done == lease.wanted.size())
     for (const Group group :
          costs_.learn(costs_.group(pack), costs_.computed(pack, lease.done), now_ - lease.started))
       queue_.reorder(group);
@@ -30,9 +30,9 @@ void Orchestrator::end_lease(Peer peer, PackEnd::How how) {
   Health::Verdict verdict;
   if (lease.done > 0)
     verdict = health_.succeeded(peer, lease.pack);
-  else if (how == PackEnd::How::finished)
+  else if (how == LeaseEnd::finished)
     verdict = health_.failed(peer, {lease.pack, lease.wanted}, lease.last_message);
-  const bool decided = how != PackEnd::How::finished && how != PackEnd::How::preempted;
+  const bool decided = how != LeaseEnd::finished && how != LeaseEnd::preempted;
   if (decided || ledger_.missing(lease.pack) == 0) health_.forget(lease.pack);
   bar(verdict, peer);
 }
@@ -64,18 +64,18 @@ void Orchestrator::take_back(Peer peer) {
   const Lease lease = crew_[peer].lease;
   ledger_.take_back(lease.pack, lease.wanted);
   message::send(transport_, peer, message::Cancel{lease.number});
-  end_lease(peer, PackEnd::How::preempted);
+  end_lease(peer, LeaseEnd::preempted);
   enter(peer, WorkerPhase::suspended);
 }
 
 /// The worker no longer counts, or not for now; what it held goes to others.
-void Orchestrator::lose(Peer peer, WorkerPhase phase, PackEnd::How how, const std::string& why) {
+void Orchestrator::lose(Peer peer, WorkerPhase phase, LeaseEnd how, const std::string& why) {
   const WorkerPhase before = crew_[peer].phase;
   if (before == WorkerPhase::gone) return;
   spdlog::warn("{} {}", name(peer), why);
   if (before == WorkerPhase::busy) {
     const Lease lease = crew_[peer].lease;
-    if (how == PackEnd::How::preempted) {
+    if (how == LeaseEnd::preempted) {
       ledger_.take_back(lease.pack, lease.wanted);
     } else {
       const bool suspect = lease.singly && ledger_.is_suspect(lease.pack, lease.wanted.front());
@@ -98,7 +98,7 @@ void Orchestrator::time_out(Peer peer) {
   spdlog::warn("{}: {} {}", name(peer), ledger_.describe(ledger_.pack(lease.pack)), message);
   fail_unreported(peer, message, true);
   message::send(transport_, peer, message::Cancel{lease.number});
-  end_lease(peer, PackEnd::How::timed_out);
+  end_lease(peer, LeaseEnd::timed_out);
   enter(peer, WorkerPhase::suspended);
   last_suspended_ = now_;
 }
@@ -146,7 +146,7 @@ bool Orchestrator::check_deadlines() {
       continue;
     }
     any = true;
-    lose(*peer, WorkerPhase::suspended, PackEnd::How::silent,
+    lose(*peer, WorkerPhase::suspended, LeaseEnd::silent,
          fmt::format(
              "has been silent for {:.0f} s{}", now_ - worker.heard,
              worker.phase == WorkerPhase::busy ? "; its pack goes to another worker" : " while starting"));
@@ -157,7 +157,7 @@ bool Orchestrator::check_deadlines() {
 bool Orchestrator::check_losses() {
   bool any = false;
   while (const auto peer = transport_.poll_loss()) {
-    lose(*peer, WorkerPhase::gone, PackEnd::How::lost, "has died");
+    lose(*peer, WorkerPhase::gone, LeaseEnd::lost, "has died");
     any = true;
   }
   return any;

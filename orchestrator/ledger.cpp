@@ -166,28 +166,26 @@ bool Ledger::fail(std::size_t pack, std::uint32_t slot, CellReport report, bool 
   return true;
 }
 
-void Ledger::excuse(std::size_t pack, const std::vector<std::uint32_t>& wanted) {
-  std::vector<CellKey> keys;
-  const Cell* one = nullptr;
+Ledger::Leased Ledger::leased(std::size_t pack, const std::vector<std::uint32_t>& wanted) const {
+  Leased some;
   for (const std::uint32_t slot : wanted) {
     if (cell(pack, slot).state != CellState::leased) continue;
-    keys.push_back(packs_[pack].pack.cell(slot));
-    one = &cell(pack, slot);
+    some.keys.push_back(packs_[pack].pack.cell(slot));
+    some.one = &cell(pack, slot);
   }
+  return some;
+}
+
+void Ledger::excuse(std::size_t pack, const std::vector<std::uint32_t>& wanted) {
+  const auto [keys, one] = leased(pack, wanted);
   if (one) sink_.excuse(keys, one->attempt, suspicion(*one));
 }
 
 void Ledger::take_back(std::size_t pack, const std::vector<std::uint32_t>& wanted) {
-  std::vector<CellKey> keys;
-  const Cell* one = nullptr;
-  for (const std::uint32_t slot : wanted) {
-    Cell& known = cell(pack, slot);
-    if (known.state != CellState::leased) continue;
-    known.state = CellState::pending;
-    keys.push_back(packs_[pack].pack.cell(slot));
-    one = &known;
-  }
+  const auto [keys, one] = leased(pack, wanted);
   if (!one) return;
+  for (const CellKey key : keys)
+    cell(pack, key.trial - packs_[pack].pack.first_trial).state = CellState::pending;
   preempted_ += keys.size();
   sink_.set_states(keys, CellState::preempted, one->attempt, suspicion(*one));
 }

@@ -90,6 +90,13 @@ class Ledger {
 
   Cell& cell(std::size_t pack, std::uint32_t slot) { return cells_[packs_[pack].first + slot]; }
   const Cell& cell(std::size_t pack, std::uint32_t slot) const { return cells_[packs_[pack].first + slot]; }
+  /// Of these slots of one lease those that are still LEASED, and any one of them: attempt and suspicion are
+  /// the same for all.
+  struct Leased {
+    std::vector<CellKey> keys;
+    const Cell* one = nullptr;  // none
+  };
+  Leased leased(std::size_t pack, const std::vector<std::uint32_t>& wanted) const;
   void take_over(std::size_t pack, std::uint32_t slot, const CellStart& start);
   void accuse(Cell& cell, std::uint8_t level, bool counts);
   void give_up(std::size_t pack, std::uint32_t slot, Peer peer, const std::string& host);

@@ -103,7 +103,7 @@ void Orchestrator::preempt(const std::function<bool(Peer)>& alive) {
   std::erase_if(busy, [&](Peer peer) { return !alive(peer); });
   for (const Peer peer : busy) ledger_.take_back(crew_[peer].lease.pack, crew_[peer].lease.wanted);
   for (const Peer peer : busy) {
-    end_lease(peer, PackEnd::How::preempted);
+    end_lease(peer, LeaseEnd::preempted);
     enter(peer, WorkerPhase::suspended);
   }
 }
@@ -161,11 +161,11 @@ void Orchestrator::on(Peer from, const message::Hello& hello) {
   crew_[from].host = hello.host;
   crew_[from].node = hello.node;
   if (hello.version != supply_.version)
-    return lose(from, WorkerPhase::gone, PackEnd::How::preempted,
+    return lose(from, WorkerPhase::gone, LeaseEnd::preempted,
                 "is version " + hello.version + " where rank 0 is " + supply_.version +
                     "; start one and the same program everywhere");
   if (!hello.numerics.empty() && hello.numerics != supply_.numerics)
-    return lose(from, WorkerPhase::gone, PackEnd::How::preempted,
+    return lose(from, WorkerPhase::gone, LeaseEnd::preempted,
                 "would compute other numbers than rank 0 (" + hello.numerics + " instead of " +
                     supply_.numerics + "); use hosts of one kind");
   supply(from);
@@ -245,7 +245,7 @@ void Orchestrator::on(Peer from, const message::PackDone& done) {
     ledger_.take_back(crew_[from].lease.pack, crew_[from].lease.wanted);
   else
     fail_unreported(from, "the pack ended without a word on this cell", false);
-  end_lease(from, done.stopped ? PackEnd::How::preempted : PackEnd::How::finished);
+  end_lease(from, done.stopped ? LeaseEnd::preempted : LeaseEnd::finished);
   if (crew_[from].phase == WorkerPhase::busy) enter(from, WorkerPhase::idle);
 }
 
@@ -255,11 +255,11 @@ void Orchestrator::on(Peer from, const message::Heartbeat& beat) {
 }
 
 void Orchestrator::on(Peer from, const message::Fault& fault) {
-  lose(from, WorkerPhase::gone, PackEnd::How::preempted, "cannot work: " + fault.text);
+  lose(from, WorkerPhase::gone, LeaseEnd::preempted, "cannot work: " + fault.text);
 }
 
 void Orchestrator::on(Peer from, const message::Bye&) {
-  lose(from, WorkerPhase::gone, PackEnd::How::preempted, "has left");
+  lose(from, WorkerPhase::gone, LeaseEnd::preempted, "has left");
 }
 
 bool Orchestrator::live(Peer peer, std::uint64_t lease) const {

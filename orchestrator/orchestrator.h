@@ -100,11 +100,11 @@ class Orchestrator {
   void lease(Peer peer, const Task& task);
 
   // How leases end (leases.cpp).
-  void end_lease(Peer peer, PackEnd::How how);
+  void end_lease(Peer peer, LeaseEnd how);
   void fail(Peer peer, std::uint32_t slot, CellReport report, bool in_company);
   void fail_unreported(Peer peer, const std::string& message, bool timed_out);
   void take_back(Peer peer);
-  void lose(Peer peer, WorkerPhase phase, PackEnd::How how, const std::string& why);
+  void lose(Peer peer, WorkerPhase phase, LeaseEnd how, const std::string& why);
   void time_out(Peer peer);
   void bar(const Health::Verdict& verdict, Peer through);
   bool check_deadlines();

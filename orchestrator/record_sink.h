@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/cell.h"
+#include "core/lease_end.h"
 #include "core/pack_runner.h"
 #include "core/transport.h"
 
@@ -14,13 +15,6 @@ namespace seldon::orchestrator {
 
 /// How a lease ended, for the statistics.
 struct PackEnd {
-  enum class How {
-    finished,   ///< the worker said that it is through
-    preempted,  ///< taken back, or given back by a worker that was told to end
-    lost,       ///< the worker died or left
-    silent,     ///< no heartbeat for a lease's time
-    timed_out,  ///< took longer than its cells may
-  };
   Pack pack;
   Peer peer = 0;
   std::string host;
@@ -28,9 +22,8 @@ struct PackEnd {
   double started = 0, ended = 0;  ///< on the orchestrator's clock
   std::uint32_t wanted = 0;       ///< cells that were asked for
   std::uint32_t done = 0, failed = 0;
-  How how = How::finished;
+  LeaseEnd how = LeaseEnd::finished;
 };
-std::string_view name_of(PackEnd::How how);
 
 /// Where records go: the store, or a list in tests. What it throws ends the run.
 class RecordSink {

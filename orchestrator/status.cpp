@@ -10,22 +10,6 @@
 
 namespace seldon::orchestrator {
 
-std::string_view name_of(PackEnd::How how) {
-  switch (how) {
-    case PackEnd::How::finished:
-      return "finished";
-    case PackEnd::How::preempted:
-      return "preempted";
-    case PackEnd::How::lost:
-      return "lost";
-    case PackEnd::How::silent:
-      return "silent";
-    case PackEnd::How::timed_out:
-      return "timed out";
-  }
-  throw InternalError("a lease ended in an unknown way");
-}
-
 std::string_view name_of(WorkerPhase phase) {
   switch (phase) {
     case WorkerPhase::starting:

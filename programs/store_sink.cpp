@@ -16,23 +16,6 @@ bool is_solution(std::span<const std::byte> record, std::size_t outcome_offset) 
   return static_cast<Outcome>(outcome) == Outcome::solution;
 }
 
-store::LeaseEnd to_lease_end(orchestrator::PackEnd::How how) {
-  using How = orchestrator::PackEnd::How;
-  switch (how) {
-    case How::finished:
-      return store::LeaseEnd::finished;
-    case How::preempted:
-      return store::LeaseEnd::preempted;
-    case How::lost:
-      return store::LeaseEnd::lost;
-    case How::silent:
-      return store::LeaseEnd::silent;
-    case How::timed_out:
-      return store::LeaseEnd::timed_out;
-  }
-  throw InternalError("a lease ended in no known way");
-}
-
 }  // namespace
 
 double epoch_seconds() {
@@ -67,7 +50,7 @@ void StoreSink::pack_ended(const orchestrator::PackEnd& end) {
   row.wanted = end.wanted;
   row.done = end.done;
   row.failed = end.failed;
-  row.how = to_lease_end(end.how);
+  row.how = end.how;
   pack_log_.pack_ended(std::move(row));
 }
 

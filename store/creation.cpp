@@ -15,11 +15,6 @@
 namespace seldon::store {
 namespace {
 
-template <class T>
-std::span<const std::byte> bytes_of(const T& value) {
-  return std::as_bytes(std::span(&value, 1));
-}
-
 /// Fills a dataset with copies of one row.
 void fill(File& file, const Place& place, std::uint64_t rows, std::span<const std::byte> row) {
   constexpr std::size_t block_bytes = 1 << 20;

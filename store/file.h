@@ -9,6 +9,12 @@
 
 namespace seldon::store {
 
+/// A value as it lies in memory, to be written as it is.
+template <class T>
+std::span<const std::byte> bytes_of(const T& value) {
+  return std::as_bytes(std::span(&value, 1));
+}
+
 /// An open file. Failures of the disk or the file system are IncompleteErrors.
 class File {
  public:

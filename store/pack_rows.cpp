@@ -17,9 +17,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 5> lease_ends = {"finished", "preempted", "lost", "silent",
-                                                        "timed_out"};
-
 /// With its quotes; what is not UTF-8 is replaced.
 std::string quoted(const std::string& text) {
   const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
@@ -28,9 +25,9 @@ std::string quoted(const std::string& text) {
 }
 
 LeaseEnd lease_end_named(const std::string& name) {
-  const auto found = std::ranges::find(lease_ends, name);
-  if (found == lease_ends.end()) throw InputError("no lease ends as '" + name + "'");
-  return static_cast<LeaseEnd>(found - lease_ends.begin());
+  const auto found = std::ranges::find(lease_end_names, name);
+  if (found == lease_end_names.end()) throw InputError("no lease ends as '" + name + "'");
+  return static_cast<LeaseEnd>(found - lease_end_names.begin());
 }
 
 /// Seconds since the epoch that a clock can have shown.
@@ -91,10 +88,6 @@ bool take_line(PackRows& rows, std::string_view text) {
 }
 
 }  // namespace
-
-std::string_view name_of(LeaseEnd end) {
-  return lease_ends.at(static_cast<std::size_t>(end));
-}
 
 std::string pack_rows_path(const std::string& store_path) {
   return canonical(store_path) + ".packs.jsonl";

@@ -8,17 +8,9 @@
 #include <string_view>
 #include <vector>
 
-namespace seldon::store {
+#include "core/lease_end.h"
 
-/// How a lease ended.
-enum class LeaseEnd : std::uint8_t {
-  finished,   ///< the worker said that it is through
-  preempted,  ///< taken back, because the run was asked to stop or had no time left
-  lost,       ///< the worker died
-  silent,     ///< no heartbeat for too long
-  timed_out,  ///< a cell took longer than it may
-};
-std::string_view name_of(LeaseEnd end);
+namespace seldon::store {
 
 /// Seconds of a pack's cells, each summed.
 struct PackSeconds {

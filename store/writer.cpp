@@ -20,11 +20,6 @@
 namespace seldon::store {
 namespace {
 
-template <class T>
-std::span<const std::byte> bytes_of(const T& value) {
-  return std::as_bytes(std::span(&value, 1));
-}
-
 /// Makes the whole file under a name of its own, then gives it `path`: the store exists whole or not at all.
 void create_file(const std::string& path, const Header& header, Lock& lock) {
   const Temporary temporary(path);

@@ -12,7 +12,6 @@
 namespace seldon::analysis {
 namespace {
 
-using store::LeaseEnd;
 using testing::HasSubstr;
 using testing::Not;
 

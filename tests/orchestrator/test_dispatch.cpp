@@ -157,7 +157,7 @@ TEST_F(DispatchTest, DrainsByLettingPacksFinish) {
   EXPECT_EQ(expect<message::Cancel>(2).lease, second.lease);
   EXPECT_EQ(sink_.entries[second.pack.cell(0)].state, CellState::done);
   EXPECT_EQ(sink_.entries[second.pack.cell(1)].state, CellState::preempted);
-  EXPECT_EQ(sink_.ends.back().how, PackEnd::How::preempted);
+  EXPECT_EQ(sink_.ends.back().how, LeaseEnd::preempted);
   EXPECT_EQ(orchestrator_->why_idle(), "the run was asked to end");
 }
 

@@ -27,7 +27,7 @@ TEST_F(LeasesTest, APackMayTakeItsCellsTimeThenEachIsTriedSingly) {
   time_ += 2;
   say(1, message::Heartbeat{slow.lease});
   EXPECT_EQ(expect<message::Cancel>(1).lease, slow.lease);
-  EXPECT_EQ(sink_.ends.back().how, PackEnd::How::timed_out);
+  EXPECT_EQ(sink_.ends.back().how, LeaseEnd::timed_out);
   EXPECT_EQ(sink_.ends.back().failed, 2u);
   EXPECT_EQ((sink_.entries[{0, 0, 0, 1}].failures), 1u);
   EXPECT_THAT((sink_.entries[{0, 0, 0, 1}].message), HasSubstr("--cell-timeout"));

@@ -309,7 +309,7 @@ TEST_F(SuspectsTest, AHangCountsLikeADeath) {
     expect<message::Assign>(worker);
     time_ += 121;
     orchestrator_->turn();
-    EXPECT_EQ(sink_.ends.back().how, PackEnd::How::silent);
+    EXPECT_EQ(sink_.ends.back().how, LeaseEnd::silent);
   }
   EXPECT_EQ((sink_.entries[{0, 0, 0, 0}].state), CellState::failed);
   EXPECT_THAT(orchestrator_->suspended(), ElementsAre(1, 2, 3, 4));
