@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <unistd.h>
 
-#include "analysis/export.h"
 #include "analysis/text.h"
+#include "analysis/toolkit/export.h"
 #include "core/error.h"
 #include "core/process.h"
 

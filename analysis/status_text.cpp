@@ -6,9 +6,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "analysis/export.h"
 #include "analysis/status.h"
 #include "analysis/text.h"
+#include "analysis/toolkit/export.h"
 
 namespace seldon::analysis {
 namespace {

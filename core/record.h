@@ -118,6 +118,31 @@ class RecordLayout {
   std::size_t compound_bytes_ = 0, bytes_ = 0;
 };
 
+/// One cell's record in memory that belongs to someone else: the compound, and its arrays if `bytes` has
+/// them.
+class RecordView {
+ public:
+  RecordView(const RecordLayout& layout, std::span<const std::byte> bytes)
+      : layout_(&layout), bytes_(bytes) {}
+  const RecordLayout& layout() const { return *layout_; }
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+  /// Empty if the layout has no such part, or the bytes end before it. T must be the member's type.
+  template <class T>
+  std::span<const T> view(Field field) const {
+    const auto* member = layout_->find(field);
+    if (!member || member->offset + member->bytes() > bytes_.size()) return {};
+    return {reinterpret_cast<const T*>(bytes_.data() + member->offset), member->elements()};
+  }
+  std::span<const double> doubles(Field field) const { return view<double>(field); }
+  Outcome outcome() const { return static_cast<Outcome>(view<std::int32_t>(Field::outcome)[0]); }
+  NsfReason nsf_reason() const { return static_cast<NsfReason>(view<std::int32_t>(Field::nsf_reason)[0]); }
+
+ private:
+  const RecordLayout* layout_;
+  std::span<const std::byte> bytes_;
+};
+
 /// The bytes of one cell's record with typed views. The layout must outlive it.
 class CellRecord {
  public:

@@ -1,4 +1,4 @@
-#include "analysis/three_plots.h"
+#include "analysis/plots/three_plots.h"
 
 #include <algorithm>
 #include <array>
@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "analysis/gnuplot.h"
 #include "analysis/output.h"
-#include "analysis/palette.h"
+#include "analysis/plots/gnuplot.h"
+#include "analysis/plots/palette.h"
 #include "analysis/text.h"
 
 namespace seldon::analysis {

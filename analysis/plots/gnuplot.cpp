@@ -1,4 +1,4 @@
-#include "analysis/gnuplot.h"
+#include "analysis/plots/gnuplot.h"
 
 #include <array>
 #include <cerrno>

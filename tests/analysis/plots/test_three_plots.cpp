@@ -8,9 +8,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "analysis/gnuplot.h"
+#include "analysis/plots/gnuplot.h"
 #include "analysis/output.h"
-#include "analysis/three_plots.h"
+#include "analysis/plots/three_plots.h"
 #include "core/error.h"
 #include "example.h"
 

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "analysis/export.h"
+#include "analysis/toolkit/export.h"
 #include "core/error.h"
 #include "example.h"
 

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "analysis/timeline.h"
+#include "analysis/plots/timeline.h"
 #include "core/error.h"
 #include "example.h"
 

@@ -1,4 +1,4 @@
-#include "analysis/timeline.h"
+#include "analysis/plots/timeline.h"
 
 #include <algorithm>
 #include <array>
@@ -12,7 +12,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "analysis/output.h"
-#include "analysis/palette.h"
+#include "analysis/plots/palette.h"
 #include "analysis/text.h"
 #include "core/error.h"
 #include "store/store.h"

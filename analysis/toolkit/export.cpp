@@ -1,4 +1,4 @@
-#include "analysis/export.h"
+#include "analysis/toolkit/export.h"
 
 #include <algorithm>
 #include <array>

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "analysis/gnuplot.h"
+#include "analysis/plots/gnuplot.h"
 #include "analysis/output.h"
 #include "analysis/text.h"
 #include "core/error.h"
