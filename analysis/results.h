@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/cell.h"
@@ -75,5 +76,15 @@ std::optional<std::size_t> constraint_index(const RecordShape& shape, const std:
 
 /// A solution violates its constraint if g > 0 or NaN.
 bool has_failed(double g);
+
+/// The rule of results from elsewhere that tell only whether a solution violated its constraint, as one that
+/// a model's records have on their axis of rules, alone: what stands for g is 1 where it did and 0 where not,
+/// so that has_failed() holds, and g itself is unknown (docs/store.md).
+inline constexpr std::string_view failures_only = "failed";
+
+/// Whether the record's g is the constraint's value, not just the mark of a failure.
+inline bool g_is_known(const RecordShape& shape, std::size_t rule) {
+  return shape.rules.at(rule) != failures_only;
+}
 
 }  // namespace seldon::analysis
