@@ -20,17 +20,19 @@ struct Auroc {
 ///     characteristic graph", Journal of Mathematical Psychology 12, 1975.
 ///   variance: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated receiver
 ///     operating characteristic curves", Biometrics 44, 1988, eq. 4 to 6, from the placements of each bin:
-///     the placements' variance (divisor n - 1) in each class, over its n, summed. In one pass over the bins.
+///     the placements' variance (divisor n - 1) in each class, over its n, summed.
 ///   binning_error: each of the P_b N_b pairs within bin b counts 1/2 and may count 0 or 1, so the error is
 ///   at most
 ///     sum_b P_b N_b / (2 P N).
 Auroc auroc(std::span<const double> positives, std::span<const double> negatives);
 
-/// The interval of an area from its variance: on the logit scale (logit A -+ z sd / (A (1 - A)), mapped back:
-/// Pepe, "The Statistical Evaluation of Medical Tests", 2003, sec. 5.2), for the area of the binned scores.
-/// Defined for every area of a law with rows in both classes. Where the logit or the variance does not exist
-/// (area 0 or 1, no variance, a class with one row) it is Newcombe's score-type interval,
-/// auroc_score_interval. NaN where the value is NaN.
+/// The interval of an area from its variance, on the logit scale: logit A -+ z sd / (A (1 - A)), mapped back
+/// (Pepe, "The Statistical Evaluation of Medical Tests for Classification and Prediction", 2003; compared
+/// with others by Qin and Hotilovac, "Comparison of non-parametric confidence intervals for the area under
+/// the ROC curve of a continuous-scale diagnostic test", Statistical Methods in Medical Research 17, 2008).
+/// It is one for the area of the binned scores: the true one may lie `binning_error` farther out. Always
+/// defined where both classes have rows: where the logit or a variance does not exist (area 0 or 1, no
+/// variance, a class with one row) it is auroc_score_interval. NaN where the value is NaN.
 Interval auroc_interval(const Auroc& area, double confidence = 0.95);
 
 /// Newcombe, "Confidence intervals for an effect size measure based on the Mann-Whitney statistic. Part 2",

@@ -24,10 +24,11 @@ Interval difference(const Bounded& a, const Bounded& b);
 
 /// a / b of two independent estimates >= 0, from the interval of each, all at one confidence (MOVER-R):
 /// Donner and Zou, "Closed-form confidence intervals for functions of the normal mean and standard
-/// deviation", Statistical Methods in Medical Research 21, 2012, eq. 9; with Wilson's limits for rates: Li,
-/// Tang and Wong, "Using MOVER-R for ratios", Computational Statistics & Data Analysis 72, 2014. Defined at
-/// zero counts: where b or its lower end is 0 the upper end is +inf, since b may be next to nothing; where
-/// both values are 0 it is [0, +inf]. NaN where one of the two is.
+/// deviation", Statistical Methods in Medical Research 21, 2012; with Wilson-type limits: Li, Tang and Wong,
+/// "Confidence intervals for ratio of two Poisson rates using the method of variance estimates recovery",
+/// Computational Statistics 29, 2014. Defined at zero counts: where b or its lower end is 0 the upper end is
+/// +inf, since b may be next to nothing; where both values are 0 it is [0, +inf]. NaN where one of the two
+/// is.
 Interval ratio(const Bounded& a, const Bounded& b);
 
 /// A group against the whole that it is part of, from the group against the rest: with `share` the group's

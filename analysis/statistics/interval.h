@@ -5,9 +5,11 @@
 // by simulation.
 //
 // All take the values that trials have on average, too: a mean rate, a mean number of rows, a mean variance.
-// `confidence` lies in (0, 1), else InputError.
+// A `confidence` outside (0, 1), a rate outside [0, 1], a negative number of rows or standard deviation is an
+// InputError.
 
 #include <cstdint>
+#include <limits>
 
 namespace seldon::analysis {
 
@@ -16,6 +18,10 @@ struct Interval {
   double lower, upper;
   bool operator==(const Interval&) const = default;
 };
+
+/// The range of a quantity that may take any value.
+inline constexpr Interval everywhere{-std::numeric_limits<double>::infinity(),
+                                     std::numeric_limits<double>::infinity()};
 
 /// How an interval on a share of trials or rows is made.
 enum class RateInterval : std::uint8_t { standard_error, wilson, exact };
@@ -64,19 +70,21 @@ struct RatioEstimate {
   double value = 0;      ///< NaN where sum y = 0
   double variance = 0;   ///< of the value, by the delta method; NaN for n < 2
   double effective = 0;  ///< rows of equal weight that tell as much as these: (sum y)^2 / sum y^2
+  double n = 0;          ///< rows
 };
 
-/// Cochran, "Sampling Techniques", 3rd ed. 1977, eq. 6.13 without the finite-population term: the variance is
-/// n / (n - 1) sum (x - R y)^2 / (sum y)^2. Effective number: Kish, "Survey Sampling", 1965, sec. 11.7.
+/// Cochran, "Sampling Techniques", 3rd ed. 1977, chapter 6, without the finite-population term: the variance
+/// is n / (n - 1) sum (x - R y)^2 / (sum y)^2. Effective number: Kish, "Survey Sampling", 1965.
 RatioEstimate ratio_of_sums(const RatioSums& sums);
 
-/// Wilson's interval at the effective number of rows: R is the mean of z = x / y in [0, 1] with weights y, of
-/// variance at most R (1 - R) times sum y^2 / (sum y)^2, and has that of n' = R (1 - R) / variance
-/// independent zeros and ones (Kott and Carr, "Developing an estimation strategy for a pesticide data
-/// program", Journal of Official Statistics 13, 1997; Korn and Graubard, Survey Methodology 24, 1998, who
-/// also set n' (z / t)^2 for n', t being Student's quantile of effective - 1 degrees of freedom). At R = 0
-/// and R = 1, and where there is no variance, n' = effective, so that the interval always has a width. NaN
-/// where the value is NaN.
+/// Wilson's interval at an effective number of rows. R is the mean of z = x / y in [0, 1] with weights y, and
+/// has the variance that n' = R (1 - R) / variance independent zeros and ones have; n' (z / t)^2 stands for n
+/// in Wilson's formula, t being Student's quantile of effective - 1 degrees of freedom, as the variance is an
+/// estimate (Kott and Carr, "Developing an estimation strategy for a pesticide data program", Journal of
+/// Official Statistics 13, 1997; Korn and Graubard, "Confidence intervals for proportions with small expected
+/// number of positive counts estimated from survey data", Survey Methodology 24, 1998). n' is at most n: a
+/// few rows that happen to agree must not pass for many. At R = 0 and R = 1, and where there is no variance
+/// to go by, `effective` stands for n, so that the interval always has a width. NaN where the value is NaN.
 Interval ratio_of_sums_interval(const RatioEstimate& ratio, double confidence = 0.95);
 
 /// A value that is the mean of `trials` models' values, all judged on the same evaluation rows, for the
@@ -88,7 +96,7 @@ Interval ratio_of_sums_interval(const RatioEstimate& ratio, double confidence = 
 /// about effect measures", Statistics in Medicine 27, 2008. Equals `within` for B = 0 and for one trial,
 /// where B is unknown and therefore not in it. Cut at `range`, where the quantity has one. NaN stays NaN.
 Interval over_trials(double value, Interval within, double between, std::uint64_t trials,
-                     double confidence = 0.95, Interval range = {-1.0 / 0.0, 1.0 / 0.0});
+                     double confidence = 0.95, Interval range = everywhere);
 
 /// Quantiles of the two-sided interval: z of the standard normal law at (1 + confidence) / 2, and Student's
 /// t.
