@@ -101,7 +101,8 @@ class TidyModel {
       return;
     }
     const double g = model_.g_at(cell, *index, rules_[c], truth_);
-    line.add(or_empty(g, shortest)).add(python_bool(has_failed(g)));
+    const bool known = !model_.solved(cell) || g_is_known(model_.header.shape, rules_[c]);
+    line.add(known ? or_empty(g, shortest) : "").add(python_bool(has_failed(g)));
     line.add(or_empty(model_.upper_at(cell, *index), shortest));
   }
 
@@ -111,6 +112,36 @@ class TidyModel {
   std::vector<std::size_t> measures_;
   std::vector<std::optional<std::size_t>> constraints_;
   std::vector<std::size_t> rules_;
+};
+
+/// The fields of the toolkit's layout that depend on rule and truth.
+class ToolkitColumns {
+ public:
+  ToolkitColumns(const Results& results, const ModelResults& model, const Selection& selection)
+      : model_(model), truth_(truth_index(model.header.shape, selection)) {
+    const auto& shape = model.header.shape;
+    for (const auto& constraint : results.header.constraints)
+      if (const auto index = constraint_index(shape, constraint.name)) {
+        constraints_.emplace_back(*index, rule_index(shape, constraint, selection));
+        g_known_ = g_known_ && g_is_known(shape, constraints_.back().second);
+      }
+  }
+  /// Else the toolkit's older column `failed` takes the place of gvec.
+  bool g_known() const { return g_known_; }
+  std::string performance(std::size_t cell) const {
+    return model_.solved(cell) ? or_empty(model_.performance_at(cell, truth_, 0), python_repr) : "";
+  }
+  std::string violation(std::size_t cell) const {
+    std::vector<double> g;
+    for (const auto& [index, rule] : constraints_) g.push_back(model_.g_at(cell, index, rule, truth_));
+    return g_known_ ? csv_field(numpy_str(g)) : python_bool(std::ranges::any_of(g, has_failed));
+  }
+
+ private:
+  const ModelResults& model_;
+  std::size_t truth_;
+  std::vector<std::pair<std::size_t, std::size_t>> constraints_;  ///< index and rule
+  bool g_known_ = true;
 };
 
 }  // namespace
@@ -136,26 +167,17 @@ std::string_view name_of(CellState state) {
 std::string toolkit_csv(const Results& results, std::size_t model_index, const Selection& selection) {
   const auto& header = results.header;
   const auto& model = results.models[model_index];
-  const auto& shape = model.header.shape;
-  const std::size_t truth = truth_index(shape, selection);
-  std::vector<std::pair<std::size_t, std::size_t>> constraints;  // index and rule
-  for (const auto& constraint : header.constraints)
-    if (const auto index = constraint_index(shape, constraint.name))
-      constraints.emplace_back(*index, rule_index(shape, constraint, selection));
-
+  const ToolkitColumns columns(results, model, selection);
   const bool seldonian = model.header.kind == "seldonian";
-  std::string text = seldonian ? "data_frac,trial_i,performance,passed_safety,gvec\n"
-                               : "data_frac,trial_i,performance,gvec\n";
+  std::string text = "data_frac,trial_i,performance,";
+  text.append(seldonian ? "passed_safety," : "").append(columns.g_known() ? "gvec\n" : "failed\n");
   for (std::size_t cell = 0; cell < model.states.size(); ++cell) {
     if (!model.done(cell)) continue;
-    std::vector<double> g;
-    g.reserve(constraints.size());
-    for (const auto& [index, rule] : constraints) g.push_back(model.g_at(cell, index, rule, truth));
-    const double performance = model.solved(cell) ? model.performance_at(cell, truth, 0) : std::nan("");
-    text += python_repr(header.data_fracs[cell / header.n_trials]) + "," +
-            std::to_string(cell % header.n_trials) + "," + or_empty(performance, python_repr) + ",";
-    if (seldonian) text += std::string(python_bool(model.solved(cell))) + ",";
-    text += csv_field(numpy_str(g)) + "\n";
+    text.append(python_repr(header.data_fracs[cell / header.n_trials])).append(",");
+    text.append(std::to_string(cell % header.n_trials)).append(",");
+    text.append(columns.performance(cell)).append(",");
+    if (seldonian) text.append(python_bool(model.solved(cell))).append(",");
+    text.append(columns.violation(cell)).append("\n");
   }
   return text;
 }

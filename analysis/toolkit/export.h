@@ -10,8 +10,9 @@ namespace seldon::analysis {
 
 /// As the Seldonian Toolkit leaves them: FOLDER/{model}_results/{model}_results.csv with data_frac, trial_i,
 /// performance, passed_safety (Seldonian models only) and gvec, written as pandas writes them; gvec is
-/// NumPy's text of the constraints' ground-truth values. Cells that are not DONE have no line, since the
-/// toolkit knows no such state. Returns how many those are. InputError for a model whose name cannot be a
+/// NumPy's text of the constraints' ground-truth values; where these are unknown (`failures_only`) the column
+/// is `failed`. import_toolkit is the inverse. Cells that are not DONE have no line, since the toolkit knows
+/// no such state. Returns how many those are. InputError for a model whose name cannot be a
 /// folder.
 std::size_t export_toolkit(const Results& results, const Selection& selection,
                            const std::filesystem::path& folder);
