@@ -72,8 +72,9 @@ WelchError welch_error(const Sample& a, const Sample& b) {
   return {std::sqrt(sum), 1 / (share_a * share_a / (a.n - 1) + share_b * share_b / (b.n - 1))};
 }
 
+/// NaN passes.
 double checked_share(double share) {
-  if (!(share >= 0 && share <= 1))
+  if (share < 0 || share > 1)
     throw InputError("a group that is " + std::to_string(share) +
                      " of the whole: a share lies between 0 and 1");
   return share;

@@ -35,7 +35,8 @@ Interval ratio(const Bounded& a, const Bounded& b);
 /// part of the whole's denominator, whole = share group + (1 - share) rest, so that
 ///   group - whole = (1 - share) (group - rest),  group / whole = r / (share r + 1 - share), r = group /
 ///   rest.
-/// Both grow with their argument: ends map to ends. share in [0, 1].
+/// Both grow with their argument: ends map to ends. share in [0, 1], else
+/// InputError; NaN for a NaN share.
 double difference_to_whole(double difference_to_rest, double share);
 Interval difference_to_whole(Interval difference_to_rest, double share);
 double ratio_to_whole(double ratio_to_rest, double share);

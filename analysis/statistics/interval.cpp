@@ -110,12 +110,12 @@ Interval f1_interval(double f1, double n, double confidence) {
 
 RatioEstimate ratio_of_sums(const RatioSums& sums) {
   check_size(sums.n);
-  if (!(sums.n > 0 && sums.y > 0)) return {nan, nan, 0, sums.n};
+  if (!(sums.n > 0 && sums.y > 0)) return {nan, nan, 0};
   const double ratio = sums.x / sums.y;
   // Rounding may take what is 0 below it.
   const double squares = std::max(0.0, sums.xx - 2 * ratio * sums.xy + ratio * ratio * sums.yy);
   const double variance = sums.n < 2 ? nan : sums.n / (sums.n - 1) * squares / (sums.y * sums.y);
-  return {ratio, variance, sums.y * sums.y / sums.yy, sums.n};
+  return {ratio, variance, sums.y * sums.y / sums.yy};
 }
 
 Interval ratio_of_sums_interval(const RatioEstimate& ratio, double confidence) {
@@ -124,7 +124,7 @@ Interval ratio_of_sums_interval(const RatioEstimate& ratio, double confidence) {
   const double freedom = ratio.effective - 1;
   if (value == 0 || value == 1 || !(ratio.variance > 0) || !(freedom > 0))
     return wilson(value, ratio.effective, confidence);
-  const double rows = std::min(value * (1 - value) / ratio.variance, ratio.n);
+  const double rows = value * (1 - value) / ratio.variance;
   const double narrower = normal_quantile(confidence) / student_quantile(confidence, freedom);
   return wilson(value, rows * narrower * narrower, confidence);
 }

@@ -70,7 +70,6 @@ struct RatioEstimate {
   double value = 0;      ///< NaN where sum y = 0
   double variance = 0;   ///< of the value, by the delta method; NaN for n < 2
   double effective = 0;  ///< rows of equal weight that tell as much as these: (sum y)^2 / sum y^2
-  double n = 0;          ///< rows
 };
 
 /// Cochran, "Sampling Techniques", 3rd ed. 1977, chapter 6, without the finite-population term: the variance
@@ -82,9 +81,9 @@ RatioEstimate ratio_of_sums(const RatioSums& sums);
 /// in Wilson's formula, t being Student's quantile of effective - 1 degrees of freedom, as the variance is an
 /// estimate (Kott and Carr, "Developing an estimation strategy for a pesticide data program", Journal of
 /// Official Statistics 13, 1997; Korn and Graubard, "Confidence intervals for proportions with small expected
-/// number of positive counts estimated from survey data", Survey Methodology 24, 1998). n' is at most n: a
-/// few rows that happen to agree must not pass for many. At R = 0 and R = 1, and where there is no variance
-/// to go by, `effective` stands for n, so that the interval always has a width. NaN where the value is NaN.
+/// number of positive counts estimated from survey data", Survey Methodology 24, 1998). At R = 0 and R = 1,
+/// and where there is no variance to go by, `effective` stands for n, so that the interval always has a
+/// width. NaN where the value is NaN.
 Interval ratio_of_sums_interval(const RatioEstimate& ratio, double confidence = 0.95);
 
 /// A value that is the mean of `trials` models' values, all judged on the same evaluation rows, for the

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -198,6 +199,168 @@ TEST(Coverage, WorstAndBestOfFiveEqualGroups) {
       EXPECT_LT(naive.share(), .85) << "the selection alone makes it miss";
     }
   }
+}
+
+/// Small, lopsided and nearly separated samples, and a gap between two groups' areas.
+TEST(Coverage, AreasUnderTheCurveAtTheEdge) {
+  head("AUROC at the edge");
+  Random random(6);
+  struct Law {
+    int positives, negatives;
+    double distance;
+  };
+  std::array<double, histogram_bins> positives{}, negatives{};
+  const auto draw_area = [&](const Law& law) {
+    draw_bins(random, law.positives, law.distance / 2, positives);
+    draw_bins(random, law.negatives, -law.distance / 2, negatives);
+    return auroc(positives, negatives);
+  };
+  const auto area_of = [](const Law& law) { return std::erfc(-law.distance / 2) / 2; };
+  for (const auto& law :
+       {Law{15, 15, 3}, {15, 15, 4.5}, {15, 15, 0}, {5, 25, 1.2}, {30, 270, 1.2}, {1, 29, 1.2}}) {
+    Coverage coverage;
+    for (int draw = 0; draw < draws; ++draw) coverage.add(auroc_interval(draw_area(law)), area_of(law));
+    coverage.judge(text("AUROC %.3f, %g positives", area_of(law), law.positives),
+                   law.positives + law.negatives, {.92, 1});
+    EXPECT_EQ(coverage.without_interval(), 0);
+  }
+  for (const int n : {30, 300}) {
+    const Law best{n / 2, n / 2, 1.812387604}, worst{n / 2, n / 2, 1.190232161};
+    Coverage gap;
+    for (int draw = 0; draw < draws; ++draw) {
+      const auto a = draw_area(best), b = draw_area(worst);
+      gap.add(difference({a.value, auroc_interval(a)}, {b.value, auroc_interval(b)}), .1);
+    }
+    gap.judge("AUROC 0.9 - 0.8", n, line_of(n));
+  }
+}
+
+/// A group's rate rests on a number of rows that varies from sample to sample. Where that is 0 there is no
+/// interval: the samples that have none are as many as the law says, no more.
+TEST(Coverage, RatesWithARandomDenominator) {
+  head("TPR .8 in the group, .6 in the rest");
+  Random random(7);
+  for (const double share : {.1, .3})
+    for (const int n : sizes) {
+      Coverage rate, to_whole;
+      std::binomial_distribution<int> positives(n, share), rest_positives(2 * n, share);
+      const auto draw_estimate = [&](int rows, double p) -> Bounded {
+        const double value = static_cast<double>(std::binomial_distribution<int>(rows, p)(random)) / rows;
+        return {value, wilson(value, rows)};
+      };
+      for (int draw = 0; draw < draws; ++draw) {
+        const int group = positives(random), rest = rest_positives(random);
+        const auto a = draw_estimate(group, .8), b = draw_estimate(rest, .6);
+        rate.add(a.interval, .8);
+        const double part = static_cast<double>(group) / (group + rest);
+        to_whole.add(difference_to_whole(difference(a, b), part), .2 * (1 - part));
+      }
+      const double none = std::pow(1 - share, n);
+      const Line line{line_of(n).at_least - none, line_of(n).at_most};
+      rate.judge(text("TPR, %g of the rows positive", share), n, line);
+      to_whole.judge(text("minus that of the whole, %g positive", share), n, line);
+      EXPECT_NEAR(rate.without_interval() / static_cast<double>(draws), none, .01);
+    }
+}
+
+/// Rows with a label and a score that knows something of it.
+struct ScoredRows {
+  RatioSums precision, f1;
+  double sum = 0, squares = 0;
+  int true_positives = 0, errors = 0;
+};
+ScoredRows draw_rows(Random& random, int n, double positives) {
+  ScoredRows rows;
+  std::uniform_real_distribution<double> uniform;
+  std::normal_distribution<double> normal;
+  for (int i = 0; i < n; ++i) {
+    const double label = uniform(random) < positives ? 1 : 0;
+    const double s = 1 / (1 + std::exp(-normal(random) - (label > 0 ? 1 : -1)));
+    rows.sum += s;
+    rows.squares += s * s;
+    for (auto [sums, x, y] :
+         {std::tuple{&rows.precision, s * label, s}, {&rows.f1, 2 * s * label, s + label}}) {
+      sums->n += 1;
+      sums->x += x;
+      sums->y += y;
+      sums->xx += x * x;
+      sums->xy += x * y;
+      sums->yy += y * y;
+    }
+    if (s > .5 && label > 0) ++rows.true_positives;
+    if ((s > .5) != (label > 0)) ++rows.errors;
+  }
+  return rows;
+}
+
+TEST(Coverage, SoftMeasuresAndF1) {
+  head("soft measures, F1");
+  Random random(8);
+  for (const double positives : {.5, .2, .03}) {
+    // The truth, from the sums' expectations: E s given the label, and P(s > 1/2 | label), in closed form or
+    // by quadrature over the normal law.
+    double high = 0;
+    for (int i = -8000; i <= 8000; ++i)
+      high += std::exp(-.5e-6 * i * i) / 1000 / std::sqrt(2 * M_PI) / (1 + std::exp(-i / 1000. - 1));
+    const double hits = std::erfc(-1 / std::sqrt(2.)) / 2, low = 1 - high;
+    const double mean = positives * high + (1 - positives) * low;
+    const double precision = positives * high / mean, f1 = 2 * positives * high / (mean + positives);
+    const double hard_f1 = 2 * positives * hits / (2 * positives * hits + 1 - hits);
+    for (const int n : sizes) {
+      if (n == 3000 && positives != .2) continue;  // for the time it takes
+      Coverage of_mean, of_precision, of_f1, of_hard_f1;
+      for (int draw = 0; draw < draws; ++draw) {
+        const auto rows = draw_rows(random, n, positives);
+        const double average = rows.sum / n;
+        of_mean.add(student_in_unit(average, std::sqrt((rows.squares - n * average * average) / (n - 1)), n),
+                    mean);
+        of_precision.add(ratio_of_sums_interval(ratio_of_sums(rows.precision)), precision);
+        of_f1.add(ratio_of_sums_interval(ratio_of_sums(rows.f1)), f1);
+        const double relevant = rows.true_positives + rows.errors;
+        of_hard_f1.add(f1_interval(2 * rows.true_positives / (rows.true_positives + relevant), relevant),
+                       hard_f1);
+      }
+      of_mean.judge(text("mean score, %g positive", positives), n, line_of(n));
+      of_precision.judge(text("soft precision, %g positive", positives), n, line_of(n));
+      of_f1.judge(text("soft F1, %g positive", positives), n, line_of(n));
+      of_hard_f1.judge(text("F1, %g positive", positives), n, line_of(n));
+    }
+  }
+}
+
+/// Trials are models whose rates scatter around .8; all are judged on the same n rows, of which those that
+/// one model gets right another mostly gets right too.
+TEST(Coverage, AverageModelOverTrials) {
+  head("average of T models on shared rows");
+  Random random(9);
+  std::uniform_real_distribution<double> uniform;
+  std::normal_distribution<double> normal(.8, .05);
+  for (const int n : {30, 300})
+    for (const int trials : {1, 2, 10, 40}) {
+      Coverage coverage, without_between;
+      std::vector<double> difficulty(n), right(trials);
+      for (int draw = 0; draw < draws; ++draw) {
+        for (double& row : difficulty) row = uniform(random);
+        for (double& rate : right) {
+          const double skill = normal(random);
+          rate =
+              static_cast<double>(std::ranges::count_if(difficulty, [&](double d) { return d < skill; })) / n;
+        }
+        double mean = 0, between = 0;
+        for (const double rate : right) mean += rate / trials;
+        for (const double rate : right) between += (rate - mean) * (rate - mean) / std::max(1, trials - 1);
+        const auto within = wilson(mean, n);
+        coverage.add(over_trials(mean, within, between, trials, .95, {0, 1}), .8);
+        without_between.add(within, .8);
+      }
+      const auto what = text("T = %g", trials);
+      if (trials > 1) {
+        coverage.judge(what, n, {n == 30 ? .915 : .935, 1});
+      } else {
+        coverage.show(what + " (the scatter is unknown, so not in it)", n);
+      }
+      without_between.show(what + ", sampling of rows alone", n);
+    }
 }
 
 }  // namespace
