@@ -96,10 +96,10 @@ TEST(Table, JsonTellsNaNFromInfinite) {
 TEST(Table, NamesCannotBreakOutOfALine) {
   auto table = example();
   table.title = "a\nb\x1b[31m";
-  table.rows[0][0] = TableCell::of("x\ty\n| z |");
+  table.rows[0][0] = TableCell::of("x\tq\n| z |");
   for (const auto form : {TableForm::console, TableForm::csv, TableForm::markdown, TableForm::latex}) {
     EXPECT_THAT(to_text(table, form), Not(HasSubstr("\x1b"))) << name_of(form);
-    EXPECT_THAT(to_text(table, form), Not(HasSubstr("y\n"))) << name_of(form);
+    EXPECT_THAT(to_text(table, form), Not(HasSubstr("q\n"))) << name_of(form);
   }
 }
 
