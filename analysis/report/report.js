@@ -1,0 +1,218 @@
+"use strict";
+/* What the report does beyond showing: sorting, filtering, pointing at charts, choosing models and colours. All
+   numbers are in the HTML; without this script it is complete. */
+(() => {
+  const root = document.documentElement;
+  root.classList.add("js");
+  const all = (selector, from = document) => Array.from(from.querySelectorAll(selector));
+  const make = (name, properties = {}, ...children) => {
+    const node = Object.assign(document.createElement(name), properties);
+    node.append(...children);
+    return node;
+  };
+  const live = document.getElementById("live");
+  const say = (text) => { live.textContent = text; };
+
+  /* ---- light and dark */
+  const systemDark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : systemDark.matches);
+  const theme = make("button", { type: "button", className: "theme", id: "theme" });
+  const nameTheme = () => { theme.textContent = isDark() ? "Light colours" : "Dark colours"; };
+  theme.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; nameTheme(); });
+  systemDark.addEventListener("change", nameTheme);
+  nameTheme();
+  document.querySelector(".masthead .eyebrow").after(theme);
+
+  /* ---- tables: sorted by data-v where a cell has it, else by text; what has no value stays last */
+  const sortKey = (cell) => {
+    if (cell.dataset.v !== undefined) {
+      const text = cell.dataset.v;
+      return text === "inf" ? Infinity : text === "-inf" ? -Infinity : Number(text);
+    }
+    return cell.classList.contains("n") ? null : cell.textContent.trim();
+  };
+  const order = new Intl.Collator("en", { numeric: true }).compare;
+  const compare = (a, b) => {
+    if (a === null || a === "" || b === null || b === "") return null;
+    return typeof a === "number" && typeof b === "number" ? a - b : order(String(a), String(b));
+  };
+  function sortBy(table, column, direction) {
+    const body = table.tBodies[0];
+    const rows = Array.from(body.rows, (row, index) => ({ row, index, key: sortKey(row.cells[column]) }));
+    const missing = (key) => key === null || key === "";
+    rows.sort((a, b) => {
+      if (missing(a.key) || missing(b.key)) return missing(a.key) - missing(b.key) || a.index - b.index;
+      return direction * compare(a.key, b.key) || a.index - b.index;
+    });
+    body.append(...rows.map((entry) => entry.row));
+    Array.from(table.tHead.rows[0].cells).forEach((head, index) => {
+      head.setAttribute("aria-sort", index === column ? (direction > 0 ? "ascending" : "descending") : "none");
+    });
+  }
+  function makeSortable(table) {
+    if (table.tBodies[0].rows.length < 2) return;
+    Array.from(table.tHead.rows[0].cells).forEach((head, column) => {
+      const button = make("button", { type: "button" }, ...head.childNodes);
+      head.replaceChildren(button);
+      head.setAttribute("aria-sort", "none");
+      button.addEventListener("click", () => {
+        const direction = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+        sortBy(table, column, direction);
+        say(`Sorted by ${button.textContent}, ${direction > 0 ? "ascending" : "descending"}`);
+      });
+    });
+  }
+  function addFilter(figure, table) {
+    const input = make("input", { type: "search", autocomplete: "off", spellcheck: false });
+    const found = make("span", { className: "found" });
+    found.setAttribute("role", "status");
+    const apply = () => {
+      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const rows = Array.from(table.tBodies[0].rows);
+      let shown = 0;
+      for (const row of rows) {
+        const text = row.textContent.toLowerCase();
+        row.hidden = !words.every((word) => text.includes(word));
+        shown += !row.hidden;
+      }
+      found.textContent = `${shown} of ${rows.length} rows`;
+    };
+    input.addEventListener("input", apply);
+    const tools = figure.querySelector(".tools") || make("div", { className: "tools" });
+    tools.append(make("label", {}, "Filter", input), found);
+    if (!tools.parentNode) figure.prepend(tools);
+    apply();
+    return apply;
+  }
+  for (const figure of all("figure.table")) {
+    const table = figure.querySelector("table");
+    if (table.tBodies[0].rows.length > 16) figure.dataset.tall = "";
+    if (!figure.dataset.heat) makeSortable(table);
+    if (figure.dataset.filter && table.tBodies[0].rows.length > 5) figure.applyFilter = addFilter(figure, table);
+  }
+
+  /* ---- models shown or hidden, in all charts at once */
+  const boxes = all(".legend input");
+  function showSeries(series, on) {
+    for (const box of boxes) if (box.dataset.series === series) box.checked = on;
+    for (const part of all(`.chart .m${series}`)) part.classList.toggle("off", !on);
+    hideTip();
+  }
+  for (const box of boxes) box.addEventListener("change", () => showSeries(box.dataset.series, box.checked));
+  for (const legend of all(".legend")) {
+    const own = all("input", legend);
+    if (own.length < 3) continue;
+    for (const [label, on] of [["All", true], ["None", false]]) {
+      const button = make("button", { type: "button", textContent: label });
+      button.setAttribute("aria-label", `${label} models`);
+      button.addEventListener("click", () => own.forEach((box) => showSeries(box.dataset.series, on)));
+      legend.append(button);
+    }
+  }
+
+  /* ---- pointing at charts: the nearest point within reach tells its numbers; arrow keys walk along the points */
+  const tip = document.getElementById("tip");
+  const reach = 26;
+  let halo = null;
+  function hideTip() {
+    tip.hidden = true;
+    if (halo) halo.remove();
+    halo = null;
+  }
+  function placeTip(text, x, y) {
+    tip.textContent = text;
+    tip.hidden = false;
+    const width = tip.offsetWidth, height = tip.offsetHeight, view = root.clientWidth;
+    const left = Math.min(Math.max(x - width / 2, 8), view - width - 8);
+    const top = y - height - 14 < 4 ? y + 16 : y - height - 14;
+    tip.style.left = `${left + scrollX}px`;
+    tip.style.top = `${top + scrollY}px`;
+  }
+  function showPoint(svg, point) {
+    hideTip();
+    const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+    const box = svg.getBoundingClientRect();
+    halo = document.createElementNS("http://www.w3.org/2000/svg", "circle");
+    halo.setAttribute("class", "halo");
+    halo.setAttribute("cx", point.dataset.x);
+    halo.setAttribute("cy", point.dataset.y);
+    halo.setAttribute("r", 7);
+    svg.append(halo);
+    placeTip(point.dataset.tip, box.left + Number(point.dataset.x) * scale, box.top + Number(point.dataset.y) * scale);
+  }
+  function nearest(svg, points, event) {
+    const box = svg.getBoundingClientRect();
+    const scale = svg.viewBox.baseVal.width / box.width;
+    const x = (event.clientX - box.left) * scale, y = (event.clientY - box.top) * scale;
+    let best = null, least = reach * scale;
+    for (const point of points) {
+      if (point.classList.contains("off")) continue;
+      const distance = Math.hypot(point.dataset.x - x, point.dataset.y - y);
+      if (distance < least) [best, least] = [point, distance];
+    }
+    return best;
+  }
+  for (const svg of all("svg.chart")) {
+    const points = all(".pt", svg);
+    if (points.length === 0) continue;
+    const view = make("div", { className: "plot-view", tabIndex: 0 });
+    view.setAttribute("role", "group");
+    view.setAttribute("aria-label", `${svg.getAttribute("aria-label").split(".")[0]}: arrow keys go from point to point`);
+    svg.before(view);
+    view.append(svg);
+    const inOrder = points.slice().sort((a, b) => {
+      const series = (node) => Number(/\bm(\d+)\b/.exec(node.getAttribute("class"))[1]);
+      return series(a) - series(b) || a.dataset.x - b.dataset.x;
+    });
+    let current = -1;
+    svg.addEventListener("pointermove", (event) => {
+      const point = nearest(svg, points, event);
+      if (point) showPoint(svg, point); else hideTip();
+    });
+    svg.addEventListener("pointerdown", (event) => {
+      const point = nearest(svg, points, event);
+      if (point) showPoint(svg, point);
+    });
+    svg.addEventListener("pointerleave", hideTip);
+    view.addEventListener("blur", hideTip);
+    view.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") return hideTip();
+      const shown = inOrder.filter((point) => !point.classList.contains("off"));
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (shown.length === 0 || (step === undefined && event.key !== "Home" && event.key !== "End")) return;
+      event.preventDefault();
+      if (event.key === "Home") current = 0;
+      else if (event.key === "End") current = shown.length - 1;
+      else current = current < 0 || current >= shown.length ? (step > 0 ? 0 : shown.length - 1)
+                                                           : (current + step + shown.length) % shown.length;
+      showPoint(svg, shown[current]);
+      say(shown[current].dataset.tip);
+    });
+  }
+  addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
+
+  /* ---- where one is */
+  const links = new Map(all("nav a").map((link) => [link.hash.slice(1), link]));
+  if ("IntersectionObserver" in window) {
+    const seen = new Set();
+    const observer = new IntersectionObserver((entries) => {
+      for (const entry of entries) entry.isIntersecting ? seen.add(entry.target.id) : seen.delete(entry.target.id);
+      let first = true;
+      for (const [id, link] of links) {
+        const here = first && seen.has(id);
+        if (here) first = false;
+        here ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current");
+      }
+    }, { rootMargin: "-10% 0px -55% 0px" });
+    all("main > section").forEach((section) => observer.observe(section));
+  }
+
+  /* ---- print everything that may be printed */
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    hideTip();
+    opened = all("details:not([open])");
+    opened.forEach((details) => { details.open = true; });
+  });
+  addEventListener("afterprint", () => { opened.forEach((details) => { details.open = false; }); opened = []; });
+})();

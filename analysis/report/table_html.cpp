@@ -1,0 +1,120 @@
+#include "analysis/report/table_html.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "analysis/report/markup.h"
+#include "analysis/text.h"
+
+namespace seldon::analysis::report {
+namespace {
+
+using Kind = TableCell::Kind;
+
+/// Why numbers are NaN, each reason once, with the letter that stands for it.
+class Reasons {
+ public:
+  std::string letter(const std::string& reason) {
+    const auto found = std::ranges::find(reasons_, reason);
+    const auto index = static_cast<std::size_t>(found - reasons_.begin());
+    if (found == reasons_.end()) reasons_.push_back(reason);
+    return letter(index);
+  }
+  std::string list() const {
+    std::string out;
+    for (std::size_t i = 0; i < reasons_.size(); ++i)
+      out += "<li><sup>" + letter(i) + "</sup> " + escaped(reasons_[i]) + "</li>";
+    return out;
+  }
+
+ private:
+  static std::string letter(std::size_t index) {
+    std::string text(1, static_cast<char>('a' + index % 26));
+    return index < 26 ? text : letter(index / 26 - 1) + text;
+  }
+  std::vector<std::string> reasons_;
+};
+
+bool is_numeric(const Table& table, std::size_t column) {
+  return std::ranges::any_of(table.rows, [&](const auto& row) {
+    return row[column].kind == Kind::number || row[column].kind == Kind::count;
+  });
+}
+
+std::string content_of(const TableCell& cell, const TableColumn& column, Reasons& reasons) {
+  std::string out;
+  switch (cell.kind) {
+    case Kind::empty:
+      return "";
+    case Kind::text:
+      out = escaped(cell.text);
+      break;
+    case Kind::count:
+      out = count(static_cast<std::uint64_t>(cell.value));
+      break;
+    case Kind::number:
+      out = number(cell.value, column.decimals);
+      if (std::isnan(cell.value) && !cell.text.empty()) out += "<sup>" + reasons.letter(cell.text) + "</sup>";
+      if (cell.interval && !std::isnan(cell.value))
+        out += " <span class=\"ci\">[" + number(cell.lower, column.decimals) + ", " +
+               number(cell.upper, column.decimals) + "]</span>";
+  }
+  if (cell.flagged) out += "<span class=\"flag\"><span class=\"hidden\"> flagged</span></span>";
+  return out;
+}
+
+std::string cell_html(const TableCell& cell, const TableColumn& column, bool header, bool numeric,
+                      Reasons& reasons) {
+  std::string out;
+  out.append(header ? "<th scope=\"row\"" : "<td");
+  if (numeric) out += " class=\"n\"";
+  if ((cell.kind == Kind::number || cell.kind == Kind::count) && !std::isnan(cell.value))
+    out += " data-v=\"" + shortest(cell.value) + "\"";
+  out.append(">").append(content_of(cell, column, reasons));
+  return out.append(header ? "</th>" : "</td>");
+}
+
+std::string columns_explained(const Table& table) {
+  std::string items;
+  for (const auto& column : table.columns)
+    if (!column.about.empty())
+      items += "<div><dt>" + escaped(column.title) + "</dt><dd>" + escaped(column.about) + "</dd></div>";
+  if (items.empty()) return "";
+  return "<details class=\"about\"><summary>What the columns are</summary><dl>" + items + "</dl></details>\n";
+}
+
+}  // namespace
+
+std::string to_html(const Table& table, const TableLook& look) {
+  const auto id = "table-" + id_of(table.name);
+  std::vector<bool> numeric;
+  for (std::size_t c = 0; c < table.columns.size(); ++c) numeric.push_back(is_numeric(table, c));
+
+  std::string out = "<figure class=\"table" + std::string(look.screen_only ? " screen" : "") + "\" id=\"" +
+                    id + "\"" + (look.filter ? " data-filter=\"1\"" : "") + ">\n<div class=\"scroll\" " +
+                    "role=\"region\" tabindex=\"0\" aria-labelledby=\"" + id + "-caption\">\n<table>\n" +
+                    "<caption id=\"" + id + "-caption\">" + escaped(table.title) + "</caption>\n<thead><tr>";
+  for (std::size_t c = 0; c < table.columns.size(); ++c)
+    out += std::string("<th scope=\"col\"") + (numeric[c] ? " class=\"n\"" : "") + ">" +
+           escaped(table.columns[c].title) + "</th>";
+  out += "</tr></thead>\n<tbody>\n";
+  Reasons reasons;
+  for (const auto& row : table.rows) {
+    out += "<tr>";
+    for (std::size_t c = 0; c < row.size(); ++c)
+      out += cell_html(row[c], table.columns[c], c == look.row_header, numeric[c], reasons);
+    out += "</tr>\n";
+  }
+  out += "</tbody>\n</table>\n</div>\n";
+  if (look.screen_only)
+    out += "<p class=\"print-only\">" + escaped(table.title) + ": " + counted(table.rows.size(), "row") +
+           ", in report.html only.</p>\n";
+  std::string notes;
+  for (const auto& note : table.notes) notes += "<li>" + escaped(note) + "</li>";
+  notes += reasons.list();
+  if (!notes.empty()) out += "<ul class=\"notes\">" + notes + "</ul>\n";
+  return out + columns_explained(table) + "</figure>\n";
+}
+
+}  // namespace seldon::analysis::report
