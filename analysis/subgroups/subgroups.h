@@ -42,7 +42,11 @@ std::string_view about(Measure measure);     ///< what it is, one sentence
 bool has_ratio(Measure measure);
 
 /// The decisions that a number rests on.
-enum class Rule : std::uint8_t { soft, hard };
+enum class Rule : std::uint8_t {
+  soft,   ///< predicted probabilities
+  hard,   ///< the decided class
+  value,  ///< regression: there is nothing to decide
+};
 std::string_view name_of(Rule rule);
 
 /// A measure, of one class against the others where that matters. Two classes: class 1. `of_class` is
@@ -84,17 +88,17 @@ struct Estimate {
   std::string why_nan;       ///< "no positives", "no trial with a solution"; empty where there is a value
 };
 
-/// Two groups of one family and what lies between them: the pair with the largest gap, at equal places of a
-/// ratio and a difference. Which of the two is better depends on the criterion; `best` has the larger value
-/// of the measure where more is better or where no side is (rates of decisions), the smaller for errors.
+/// Two groups of one family and what lies between them: the pair with the largest gap. `best` has the larger
+/// value, or the smaller one of what counts errors (log loss, FPR, FNR, squared and absolute error). What a
+/// criterion does not define has no trials and no reason.
 struct Gap {
-  std::string criterion;            ///< "demographic_parity", "equal_opportunity" ..., or a measure's name
-  std::string title;                ///< "Demographic parity"
-  std::string measure;              ///< name of the column that drives it
+  std::string criterion;            ///< "demographic_parity", "equal_opportunity" ..., or a column's name
+  std::string title;                ///< "demographic parity"
+  std::size_t column = 0;           ///< that drives it
   std::size_t family = 0;           ///< index of SubgroupAnalysis::families
   std::size_t best = 0, worst = 0;  ///< subgroups that drive it; equal where there is no pair
   std::size_t pairs = 1;       ///< from which this one was selected: the interval is simultaneous over them
-  Estimate difference, ratio;  ///< larger minus smaller value, >= 0; smaller over larger, <= 1
+  Estimate difference, ratio;  ///< larger minus smaller value; smaller over larger
 };
 
 /// A subgroup against the whole, and against the rest of the rows.
@@ -102,8 +106,8 @@ struct Contrast {
   std::size_t subgroup = 0, column = 0;
   Estimate difference, ratio;  ///< group minus whole, group over whole
   TestResult test = {};        ///< 'the group equals the rest'
-  double holm = 0;             ///< the test's p, adjusted within its family of tests
-  std::size_t tests = 0;       ///< in that family: all subgroups of this point and column
+  double holm = 0;             ///< the test's p, adjusted within its family (Holm)
+  std::size_t tests = 0;       ///< in that family: those of this point's subgroups and this column
 };
 
 /// The subgroups of one model at one data fraction, by one rule on one truth.
