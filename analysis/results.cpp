@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "analysis/text.h"
+#include "analysis/scan.h"
 #include "core/error.h"
 
 namespace seldon::analysis {
@@ -13,7 +13,7 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-void take_record(ModelResults& model, std::size_t cell, const CellRecord& record) {
+void take_record(ModelResults& model, std::size_t cell, const RecordView& record) {
   const auto outcome = record.outcome();
   if (outcome != Outcome::solution && outcome != Outcome::no_solution_found)
     throw InputError("the store is damaged: a cell of model '" + model.header.name +
@@ -22,8 +22,7 @@ void take_record(ModelResults& model, std::size_t cell, const CellRecord& record
   model.reasons[cell] = record.nsf_reason();
   model.rows[cell] = record.view<std::int64_t>(Field::rows)[0];
   const auto copy = [&](Field field, std::vector<double>& to) {
-    if (!record.layout().find(field)) return;  // no constraints, or no measures
-    const auto values = record.doubles(field);
+    const auto values = record.doubles(field);  // none without constraints, or measures
     std::ranges::copy(values, to.begin() + static_cast<std::ptrdiff_t>(cell * values.size()));
   };
   copy(Field::performance, model.performance);
@@ -31,28 +30,13 @@ void take_record(ModelResults& model, std::size_t cell, const CellRecord& record
   copy(Field::upper, model.upper);
 }
 
-ModelResults read_model(const store::Reader& reader, std::uint32_t index, Runs runs, Damage& damage) {
-  const auto& header = reader.header();
-  const auto& name = header.models[index].name;
-  auto model = ModelResults::empty(header.models[index], header.data_fracs.size() * header.n_trials);
-  // States before records: a record is complete before its state says so.
-  model.states = reader.states(index);
-  if (runs == Runs::read) model.runs = reader.runs(index);
-  for (std::size_t cell = 0; cell < model.states.size(); ++cell) {
-    if (!model.done(cell)) continue;
-    const auto fraction = static_cast<std::uint32_t>(cell / header.n_trials);
-    const auto trial = static_cast<std::uint32_t>(cell % header.n_trials);
-    const auto record = reader.record({0, index, fraction, trial});
-    if (record.intact(name, header.data_fracs[fraction], trial)) {
-      take_record(model, cell, record);
-    } else {
-      model.states[cell] = CellState::lost;
-      if (damage.cells++ == 0)
-        damage.first = "model '" + one_line(name) + "', data fraction " +
-                       shortest(header.data_fracs[fraction]) + ", trial " + std::to_string(trial);
-    }
-  }
-  return model;
+/// Each block has its own cells: several threads may do this at once.
+void take_block(Results& results, const Block& block) {
+  auto& model = results.models[block.model];
+  const auto first = std::size_t{block.fraction} * results.header.n_trials + block.first_trial;
+  std::ranges::copy(block.states, model.states.begin() + static_cast<std::ptrdiff_t>(first));
+  for (std::size_t trial = 0; trial < block.trials(); ++trial)
+    if (block.states[trial] == CellState::done) take_record(model, first + trial, block.record(trial));
 }
 
 std::size_t find_name(const std::vector<std::string>& names, const std::string& wanted,
@@ -103,8 +87,15 @@ double ModelResults::upper_at(std::size_t cell, std::size_t constraint) const {
 Results read_results(const std::string& path, Runs runs) {
   const store::Reader reader(path);
   Results results{reader.header(), {}};
-  for (std::uint32_t model = 0; model < results.header.models.size(); ++model)
-    results.models.push_back(read_model(reader, model, runs, results.damage));
+  const auto cells = results.cells_per_model();
+  for (const auto& model : results.header.models) results.models.push_back(ModelResults::empty(model, cells));
+  results.damage = scan(reader, {}, [&](const Block& block) {
+    take_block(results, block);
+    return Fold();
+  });
+  if (runs == Runs::read)
+    for (std::uint32_t model = 0; model < results.models.size(); ++model)
+      results.models[model].runs = reader.runs(model);
   return results;
 }
 

@@ -29,13 +29,16 @@ struct Block {
 
 struct ScanOptions {
   bool histograms = false;  ///< hand them to `work`
-  unsigned threads = 0;     ///< 0: as many as the machine has cores
+  unsigned threads = 0;     ///< 0: as many as the machine has cores, at most 16
 };
 
-/// `work` is called for each block, in any thread, and returns what is to be done with its findings; that is
-/// called in the order of the blocks (model, fraction, trial), one at a time: what comes out does not depend
-/// on the number of threads. The cut into blocks depends on the store's shape alone. Exceptions of either end
-/// the scan.
+/// Reads all records, a megabyte at a time, and tests their checksums, arrays included. `work` is called for
+/// each block, in any thread, and returns what is to be done with its findings (nothing, if it is empty), the
+/// block itself being gone by then; that is called in the order of the blocks (model, fraction, trial), one
+/// at a time and in any thread: what comes out does not depend on the number of threads. The cut into blocks
+/// depends on the store's shape alone. An exception of either ends the scan, and is that of the earliest
+/// block that has one: what comes before it is folded, nothing of what comes after. A store that is being
+/// written can be scanned: cells that become DONE meanwhile may be missing, never half read.
 using Fold = std::function<void()>;
 Damage scan(const store::Reader& reader, const ScanOptions& options,
             const std::function<Fold(const Block&)>& work);

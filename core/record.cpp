@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -76,6 +75,7 @@ RecordLayout::RecordLayout(RecordShape shape) : shape_(std::move(shape)) {
   const auto truths = shape_.truths.size(), subgroups = shape_.subgroups.size();
   const std::size_t constraints = shape_.constraints.size(), nodes = shape_.base_nodes.size();
   const std::size_t classes = shape_.classes;
+  positions_.fill(field_count);
 
   add(members_, Field::crc, ScalarType::uint64, {}, {});
   add(members_, Field::outcome, ScalarType::int32, {}, {});
@@ -118,14 +118,14 @@ void RecordLayout::add(std::vector<Member>& to, Field field, ScalarType type, st
   // Two 32-bit scalars share eight bytes; everything else starts on a multiple of eight.
   member.offset = type == ScalarType::int32 ? bytes_ : align8(bytes_);
   bytes_ = member.offset + member.bytes();
+  positions_[static_cast<std::size_t>(field)] = members_.size() + arrays_.size();
   to.push_back(std::move(member));
 }
 
-const RecordLayout::Member* RecordLayout::find(Field field) const {
-  for (const auto* list : {&members_, &arrays_})
-    for (const Member& member : *list)
-      if (member.field == field) return &member;
-  return nullptr;
+std::uint64_t key_checksum(std::string_view model_name, double fraction, std::uint32_t trial) {
+  const std::uint64_t crc = crc64(std::as_bytes(std::span(&fraction, 1)),
+                                  crc64(std::as_bytes(std::span(model_name.data(), model_name.size()))));
+  return crc64(std::as_bytes(std::span(&trial, 1)), crc);
 }
 
 CellRecord::CellRecord(const RecordLayout& layout) : layout_(&layout), bytes_(layout.bytes()) {
@@ -148,10 +148,7 @@ void CellRecord::set_outcome(Outcome outcome, NsfReason reason) {
 }
 
 std::uint64_t CellRecord::checksum(std::string_view model_name, double fraction, std::uint32_t trial) const {
-  std::uint64_t crc = crc64(std::as_bytes(std::span(model_name.data(), model_name.size())));
-  crc = crc64(std::as_bytes(std::span(&fraction, 1)), crc);
-  crc = crc64(std::as_bytes(std::span(&trial, 1)), crc);
-  return crc64(std::span(bytes_).subspan(sizeof(std::uint64_t)), crc);
+  return crc64(std::span(bytes_).subspan(sizeof(std::uint64_t)), key_checksum(model_name, fraction, trial));
 }
 
 void CellRecord::seal(std::string_view model_name, double fraction, std::uint32_t trial) {

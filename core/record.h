@@ -2,6 +2,7 @@
 // What is kept of one cell. The layout follows from the experiment (how many constraints, subgroups ...), so
 // it is computed at run time; the store turns it into a compound HDF5 type, member by member (docs/store.md).
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -108,15 +109,24 @@ class RecordLayout {
   /// Bytes of the compound and the arrays.
   std::size_t bytes() const { return bytes_; }
   /// Null where this layout has no such part.
-  const Member* find(Field field) const;
+  const Member* find(Field field) const {
+    const auto position = positions_[static_cast<std::size_t>(field)];
+    if (position < members_.size()) return &members_[position];
+    return position < members_.size() + arrays_.size() ? &arrays_[position - members_.size()] : nullptr;
+  }
 
  private:
   void add(std::vector<Member>& to, Field field, ScalarType type, std::vector<std::string> axes,
            std::vector<std::size_t> dims);
   RecordShape shape_;
   std::vector<Member> members_, arrays_;
+  std::array<std::size_t, field_count> positions_{};  ///< in members_, then arrays_; past both: no such part
   std::size_t compound_bytes_ = 0, bytes_ = 0;
 };
+
+/// The checksum of a cell's key, from which that of its record goes on: over the compound from behind the
+/// checksum's own eight bytes, then over each array (core/checksum.h).
+std::uint64_t key_checksum(std::string_view model_name, double fraction, std::uint32_t trial);
 
 /// One cell's record in memory that belongs to someone else: the compound, and its arrays if `bytes` has
 /// them.

@@ -473,10 +473,15 @@ void write_record(File& file, const Schema& schema, CellKey key, std::span<const
 
 std::vector<CellState> read_states(const File& file, const Schema& schema, std::uint32_t model) {
   std::vector<CellState> states(schema.cells_per_model());
-  file.read(schema.places.at(model).state.offset, std::as_writable_bytes(std::span(states)));
-  if (std::ranges::any_of(states, [](CellState state) { return state > CellState::preempted; }))
-    refuse_damaged(file.path(), "a cell's state has no meaning");
+  read_states(file, schema, model, 0, states);
   return states;
+}
+
+void read_states(const File& file, const Schema& schema, std::uint32_t model, std::uint64_t first,
+                 std::span<CellState> to) {
+  file.read(schema.places.at(model).state.offset + first, std::as_writable_bytes(to));
+  if (std::ranges::any_of(to, [](CellState state) { return state > CellState::preempted; }))
+    refuse_damaged(file.path(), "a cell's state has no meaning");
 }
 
 bool is_intact(const Schema& schema, CellKey key, std::vector<std::byte> bytes) {

@@ -53,6 +53,9 @@ Schema read_schema(const std::string& path);
 std::vector<std::byte> read_record(const File& file, const Schema& schema, CellKey key);
 void write_record(File& file, const Schema& schema, CellKey key, std::span<const std::byte> record);
 std::vector<CellState> read_states(const File& file, const Schema& schema, std::uint32_t model);
+/// Of consecutive cells, from row `first` on.
+void read_states(const File& file, const Schema& schema, std::uint32_t model, std::uint64_t first,
+                 std::span<CellState> to);
 
 /// Does `bytes`, sealed by a worker, belong to this cell?
 bool is_intact(const Schema& schema, CellKey key, std::vector<std::byte> bytes);

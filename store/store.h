@@ -126,6 +126,11 @@ class Reader {
   /// Compounds only (no arrays) of consecutive cells of one model, row-major over (fraction, trial):
   /// layout.compound_bytes() each.
   std::vector<std::byte> compounds(std::uint32_t model, std::uint64_t first, std::uint64_t count) const;
+  /// The same into memory of the caller, which says by its size how many cells are wanted; `read_array` gives
+  /// one array (histogram, trace, parameters) of consecutive cells. May run in several threads at once.
+  void read_states(std::uint32_t model, std::uint64_t first, std::span<CellState> to) const;
+  void read_compounds(std::uint32_t model, std::uint64_t first, std::span<std::byte> to) const;
+  void read_array(std::uint32_t model, Field field, std::uint64_t first, std::span<double> to) const;
   /// One array (histogram, trace, parameters) of one cell.
   std::vector<double> array(CellKey key, Field field) const;
 
