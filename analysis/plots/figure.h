@@ -37,6 +37,8 @@ struct FigureStyle {
   /// One panel below the other.
   bool narrow() const { return width < 5; }
   double text_size() const;
+  /// Of all that goes with text: 1 at 11 points.
+  double scale() const { return text_size() / 11; }
   double title_size() const;
   double legend_size() const;
 };
@@ -48,7 +50,7 @@ void check(const FigureStyle& style);
 // ---- the pieces of a script
 // ----------------------------------------------------------------------------------------------------
 
-struct Range {
+struct AxisRange {
   double low, high;
 };
 
@@ -66,14 +68,14 @@ std::string script_line_styles(const FigureStyle& style, std::size_t curves);
 std::string script_frame(const FigureStyle& style);
 const char* colour_of(std::size_t curve);
 /// Tics every 1, 2 or 5 times a power of ten, at most `most` of them, with just the decimals that this needs.
-std::string script_tics(char axis, Range range, std::size_t most = 7);
+std::string script_tics(char axis, AxisRange range, std::size_t most = 7);
 /// A logarithmic axis: powers of ten, or, where there are too few of them, 1, 2, 5, 10 ...
-std::string script_log_tics(char axis, Range range, std::size_t most = 7);
+std::string script_log_tics(char axis, AxisRange range, std::size_t most = 7);
 /// The range of an axis that shows `values`, with margins; a range around a constant. Log: of those above 0.
-Range range_of(std::span<const double> values, bool log, double margin);
+AxisRange range_of(std::span<const double> values, bool log, double margin);
 
-/// A legend of line styles 1 to n between two heights of the page; the texts are the variables
-/// `prefix`1 ... .
+/// A legend of line styles 1 to n; the texts are the variables
+/// `prefix`1 ...; its lower edge lies `bottom` inches above that of the page.
 struct Legend {
   std::size_t columns = 1, lines = 0;
   double height = 0;  ///< inches; 0 without a legend
@@ -81,6 +83,32 @@ struct Legend {
 Legend legend_for(const FigureStyle& style, std::span<const std::string> texts);
 std::string script_legend(const FigureStyle& style, const Legend& legend, std::size_t curves,
                           const std::string& prefix, double bottom, double page_height);
+
+/// The figure's title and, in grey, what it shows, at the head of the page.
+struct Heading {
+  std::vector<std::string> title, remarks;  ///< lines
+  double height = 0;                        ///< inches
+};
+/// Broken into lines that the page has room for, each remark on lines of its own; the title only where the
+/// style has one.
+Heading heading_for(const FigureStyle& style, const std::string& title,
+                    const std::vector<std::string>& remarks);
+/// The texts as variables figure_title_1 ... and figure_subtitle_1 ... .
+std::string heading_variables(const Heading& heading);
+std::string script_heading(const FigureStyle& style, const Heading& heading, double page_height);
+
+/// Inches that go with text of 11 points, and shrink and grow with it.
+namespace measures {
+inline constexpr double left_margin = 0.85, right_margin = 0.25, gap = 0.85;
+inline constexpr double title_line = 0.22, title_gap = 0.12;
+inline constexpr double tics_height = 0.36, axis_label_height = 0.33, bottom_margin = 0.12;
+}  // namespace measures
+
+/// A panel between four edges of the page, in inches from its lower left corner.
+struct Place {
+  double left, right, bottom, top;
+};
+std::string script_place(const Place& place, double page_width, double page_height);
 
 /// Characters that fit into a width, in inches, at a size of text.
 std::size_t characters_in(double inches, double points);

@@ -76,7 +76,7 @@ struct CellTrace {
 };
 
 /// Fills the lines, `running` and `best` of a summary whose `constraints` are set from its trials. InputError
-/// for no trials; InternalError where a trace has not 1 + 2 constraints columns.
+/// for no trials; InternalError where the traces are not of one length, in rows of 1 + 2 constraints.
 void summarise_traces(std::span<const CellTrace> cells, TraceSummary& summary);
 
 /// The file trace.dat (or as `style.name` says) and its script.

@@ -75,7 +75,7 @@ TEST(ThreePlots, DataHoldsBandsCutAtZeroAndOne) {
   // pandas.Series([1., 1., 0.]): mean .6666666666666666, sem .3333333333333333; the upper end is cut at 1.
   EXPECT_THAT(three_plots_data(aggregate(results)), HasSubstr("1 1000 0.6666666666666666 0.333333333333333"));
   EXPECT_THAT(three_plots_data(aggregate(results)),
-              HasSubstr("# qsa: performance, log_loss\n1 1000 0.5 0.5 0.5 0 NaN NaN 2\n"));
+              HasSubstr("# qsa: performance, log_loss\n1 1000 0.5 0.5 0.5 0 NaN NaN 2 NaN NaN\n"));
 }
 
 // Not the PDF: Cairo writes the date into it.
