@@ -67,7 +67,7 @@ class Analyser {
     finish_point();
     report_findings();
     const auto& header = reader_.header();
-    if (std::ranges::none_of(with_counts_, [](bool any) { return any; }) && !analysis_.without_counts.empty())
+    if (!with_counts_ && !analysis_.without_counts.empty())
       throw InputError("the store of experiment '" + header.name +
                        "' holds results without subgroup counts (imported ones, for example), so it has no "
                        "subgroup tables; `seldon-report plots` and `export` need none");
