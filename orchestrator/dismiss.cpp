@@ -15,11 +15,11 @@ namespace {
 /// Who has been told to stop and has neither said Bye nor died.
 using Staying = std::set<Peer>;
 
-Staying tell_to_stop(Transport& transport, ExitCode code, bool stay) {
+Staying tell_to_stop(Transport& transport, ExitCode code) {
   Staying staying;
   for (Peer peer = 0; peer < transport.size(); ++peer) {
     if (peer == transport.self() || transport.lost(peer)) continue;
-    message::send(transport, peer, message::Stop{static_cast<std::int32_t>(code), stay});
+    message::send(transport, peer, message::Stop{static_cast<std::int32_t>(code), true});
     staying.insert(peer);
   }
   return staying;
@@ -39,6 +39,15 @@ bool wait_for_leave(Transport& transport, Staying& staying, double seconds, cons
     backoff.pause();
   }
   return true;
+}
+
+/// Lets all go but those who still stay.
+void release(Transport& transport, const Staying& staying, double seconds, const Clock& clock) {
+  for (Peer peer = 0; peer < transport.size(); ++peer)
+    if (peer != transport.self() && !staying.contains(peer))
+      message::send(transport, peer, message::Release{});
+  Staying nobody;
+  wait_for_leave(transport, nobody, seconds, clock);
 }
 
 /// Has the process of `peer` killed by everyone of its node who is still there; only one of them will find
@@ -101,13 +110,15 @@ std::optional<Transport::Arrival> RollCall::poll() {
 }
 
 bool dismiss(Transport& transport, ExitCode code, double seconds, const Clock& clock) {
-  Staying staying = tell_to_stop(transport, code, false);
-  return wait_for_leave(transport, staying, seconds, clock);
+  Staying staying = tell_to_stop(transport, code);
+  if (!wait_for_leave(transport, staying, seconds, clock)) return false;
+  release(transport, staying, seconds, clock);
+  return true;
 }
 
 bool dismiss_or_kill(RollCall& peers, ExitCode code, double seconds, const Clock& clock,
                      const std::string& own_node, const Killer& kill) {
-  Staying staying = tell_to_stop(peers, code, true);
+  Staying staying = tell_to_stop(peers, code);
   std::erase_if(staying, [&](Peer peer) { return peers.entry(peer).left; });
   if (!wait_for_leave(peers, staying, seconds, clock)) {
     const Staying silent = staying;
@@ -115,10 +126,7 @@ bool dismiss_or_kill(RollCall& peers, ExitCode code, double seconds, const Clock
     wait_for_leave(peers, staying, seconds, clock);
   }
   // Only now: a rank that is released can kill nobody any more.
-  for (Peer peer = 0; peer < peers.size(); ++peer)
-    if (peer != peers.self() && !staying.contains(peer)) message::send(peers, peer, message::Release{});
-  Staying nobody;
-  wait_for_leave(peers, nobody, seconds, clock);
+  release(peers, staying, seconds, clock);
   return staying.empty();
 }
 

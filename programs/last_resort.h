@@ -1,7 +1,10 @@
 #pragma once
 // The end of what would otherwise hang for ever: this process (core/last_resort.h), or the whole job.
 
+#include <vector>
+
 #include "core/last_resort.h"
+#include "core/process.h"
 
 namespace seldon::programs {
 
@@ -13,8 +16,10 @@ namespace seldon::programs {
 bool end_launcher();
 
 /// The same from a process that is left behind and outlives this one, if the launcher is still there after so
-/// many seconds. Measured with Open MPI 5.0.11: once workers have died, it hangs in one of fifteen runs
-/// although every rank has ended.
-void end_launcher_after(double seconds);
+/// many seconds; one that heeds no SIGTERM is killed. Once it has ended, so are those of `ranks`, of this
+/// node, that are still there: stopped ones would outlive it. Measured with Open MPI 5.0.11: once workers
+/// have died, the launcher hangs in one of fifteen runs although every rank has ended; that of 4.1.4 may hang
+/// after MPI_Abort.
+void end_launcher_after(double seconds, const std::vector<Process>& ranks);
 
 }  // namespace seldon::programs

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <unistd.h>
+#include <vector>
 
 #include <spdlog/spdlog.h>
 
@@ -59,6 +60,15 @@ bool still_there(const orchestrator::RollCall& peers, bool fault_tolerant, Peer 
   return entry.node == worker::node_name() && find_process(entry.process.pid) == entry.process;
 }
 
+/// The workers of this node that have said who they are.
+std::vector<Process> workers_here(const orchestrator::RollCall& peers) {
+  std::vector<Process> found;
+  for (Peer peer = 0; peer < peers.size(); ++peer)
+    if (const auto& entry = peers.entry(peer); entry.process.pid != 0 && entry.node == worker::node_name())
+      found.push_back(entry.process);
+  return found;
+}
+
 bool any_lost(const Transport& peers) {
   for (Peer peer = 0; peer < peers.size(); ++peer)
     if (peers.lost(peer)) return true;
@@ -84,6 +94,9 @@ ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& ses
           ? orchestrator::dismiss_or_kill(peers, code, seconds_for_goodbyes, worker::steady_seconds,
                                           worker::node_name())
           : orchestrator::dismiss(peers, code, seconds_for_goodbyes, worker::steady_seconds);
+  // A launcher may hang after MPI_Abort, and after deaths.
+  if (!all_gone || (session.fault_tolerant() && any_lost(peers)))
+    end_launcher_after(seconds_for_launcher(peers.size()), workers_here(peers));
   if (!all_gone) {
     spdlog::error("a worker does not answer; the job is ended without it");
     spdlog::default_logger()->flush();
@@ -91,7 +104,6 @@ ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& ses
     if (!session.fault_tolerant()) session.abort(static_cast<int>(code));
     end_launcher();
   }
-  if (session.fault_tolerant() && any_lost(peers)) end_launcher_after(seconds_for_launcher(peers.size()));
   return code;
 }
 

@@ -53,12 +53,17 @@ class DismissTest : public ::testing::Test {
 TEST_F(DismissTest, WaitsForEveryGoodbye) {
   hub_.before_poll(0, [&] { answer(1), answer(2), answer(3), answer(4); });
   EXPECT_TRUE(dismiss_all());
-  EXPECT_THAT(told_[1], ElementsAre(Tag::stop));
+  for (Peer peer = 1; peer < 5; ++peer) {
+    answer(peer);
+    EXPECT_THAT(told_[peer], ElementsAre(Tag::stop, Tag::release)) << peer;
+  }
 }
 
-TEST_F(DismissTest, GivesUpOnTheSilent) {
+TEST_F(DismissTest, GivesUpOnTheSilentAndKeepsTheOthersForTheAbort) {
   hub_.before_poll(0, [&] { answer(1), answer(2), answer(3); });
   EXPECT_FALSE(dismiss_all());
+  answer(1);
+  EXPECT_THAT(told_[1], ElementsAre(Tag::stop));
 }
 
 TEST_F(DismissTest, DoesNotWaitForTheDead) {
