@@ -185,7 +185,20 @@ std::string Panel::polygon(std::span<const CurvePoint> points) const {
   return up + down + "Z";
 }
 
-void Panel::curve(std::size_t series, std::span<const CurvePoint> points, bool markers) {
+std::string Panel::data(double px, double py, std::string_view told) {
+  return " data-x=\"" + xy(px) + "\" data-y=\"" + xy(py) + "\" data-tip=\"" + escaped_lines(told) + "\"/>\n";
+}
+
+void Panel::upright(double x, std::string_view label) {
+  if (x < x_.low() || x > x_.high()) return;
+  below_ += "<path class=\"level\" d=\"" + at('M', px(x), height_ - bottom) + "V" + xy(top) + "\"/>\n";
+  const bool near_end = px(x) > width_ - 110;
+  above_ += "<text class=\"note\" x=\"" + xy(px(x) + (near_end ? -5 : 5)) + "\" y=\"" +
+            xy(height_ - bottom - 7) + "\" text-anchor=\"" + (near_end ? "end" : "start") + "\">" +
+            escaped(label) + "</text>\n";
+}
+
+void Panel::line(std::size_t series, std::span<const CurvePoint> points, bool dashed) {
   const auto style = series_class(series);
   std::string path, bands;
   for (std::size_t i = 0; i < points.size();) {  // stretches with a band
@@ -197,15 +210,29 @@ void Panel::curve(std::size_t series, std::span<const CurvePoint> points, bool m
   for (const auto& p : points) path += at(path.empty() ? 'M' : 'L', px(p.x), py(p.y));
   if (!bands.empty()) bands_ += "<path class=\"band " + style + "\" d=\"" + bands + "\"/>\n";
   if (points.size() > 1)
-    lines_ += "<path class=\"line " + style + "\"" + series_dash(series) + " d=\"" + path + "\"/>\n";
+    lines_ += "<path class=\"line " + style + "\"" + (dashed ? series_dash(series) : "") + " d=\"" + path +
+              "\"/>\n";
+  if (points.size() == 1 && std::isfinite(points[0].lower))
+    bands_ += "<path class=\"bar " + style + "\" d=\"" + at('M', px(points[0].x), py(points[0].lower)) + "V" +
+              xy(py(points[0].upper)) + "\"/>\n";
+}
+
+void Panel::curve(std::size_t series, std::span<const CurvePoint> points) {
+  line(series, points, true);
   for (const auto& p : points) {
-    if (points.size() == 1 && std::isfinite(p.lower))
-      bands_ += "<path class=\"bar " + style + "\" d=\"" + at('M', px(p.x), py(p.lower)) + "V" +
-                xy(py(p.upper)) + "\"/>\n";
-    if (markers)
-      marks_ += "<path class=\"dot pt " + style + "\" d=\"" +
-                series_marker(series, px(p.x), py(p.y), marker_size) + "\" data-x=\"" + xy(px(p.x)) +
-                "\" data-y=\"" + xy(py(p.y)) + "\"" + " data-tip=\"" + escaped_lines(p.told) + "\"/>\n";
+    const double x = px(p.x), y = py(p.y);
+    marks_ += "<path class=\"dot pt " + series_class(series) + "\" d=\"" +
+              series_marker(series, x, y, marker_size) + "\"" + data(x, y, p.told);
+  }
+}
+
+void Panel::trace(std::size_t series, std::span<const CurvePoint> points, std::size_t told) {
+  line(series, points, false);
+  const auto every = std::max<std::size_t>(1, points.size() / std::max<std::size_t>(1, told));
+  for (std::size_t i = 0; i < points.size(); i += every) {
+    const double x = px(points[i].x), y = py(points[i].y);
+    marks_ += "<path class=\"pt " + series_class(series) + "\" d=\"" + at('M', x, y) + "\"" +
+              data(x, y, points[i].told);
   }
 }
 
@@ -220,12 +247,6 @@ void Panel::dots(std::span<const Dot> dots) {
               series_class(dot.series) + "\" d=\"" + shape + "\" data-x=\"" + xy(x) + "\" data-y=\"" + xy(y) +
               "\" data-tip=\"" + escaped_lines(dot.told) + "\"/>\n";
   }
-}
-
-void Panel::mark(std::size_t series, double x, double y, std::string_view told) {
-  marks_ += "<circle class=\"pt best " + series_class(series) + "\" cx=\"" + xy(px(x)) + "\" cy=\"" +
-            xy(py(y)) + "\" r=\"5\" data-x=\"" + xy(px(x)) + "\" data-y=\"" + xy(py(y)) + "\" data-tip=\"" +
-            escaped_lines(told) + "\"/>\n";
 }
 
 std::string Panel::axes() const {

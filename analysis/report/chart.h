@@ -71,11 +71,12 @@ class Panel {
   void shade_above(double y, std::string_view label);
   /// A dashed level with a name.
   void level(double y, std::string_view label);
-  void curve(std::size_t series, std::span<const CurvePoint> points, bool markers = true);
+  /// A dashed upright line with a name.
+  void upright(double x, std::string_view label);
+  void curve(std::size_t series, std::span<const CurvePoint> points);
+  /// A curve of many points without markers; about `told` of them can be pointed at.
+  void trace(std::size_t series, std::span<const CurvePoint> points, std::size_t told);
   void dots(std::span<const Dot> dots);
-  /// A ring around a point.
-  void mark(std::size_t series, double x, double y, std::string_view told);
-
   std::string svg() const;
 
  private:
@@ -83,6 +84,8 @@ class Panel {
   double py(double y) const;
   std::string axes() const;
   std::string polygon(std::span<const CurvePoint> points) const;
+  void line(std::size_t series, std::span<const CurvePoint> points, bool dashed);
+  static std::string data(double px, double py, std::string_view told);
 
   Text text_;
   Scale x_, y_;

@@ -87,8 +87,106 @@
   for (const figure of all("figure.table")) {
     const table = figure.querySelector("table");
     if (table.tBodies[0].rows.length > 16) figure.dataset.tall = "";
-    if (!figure.dataset.heat) makeSortable(table);
+    if (figure.dataset.heat) continue;
+    makeSortable(table);
     if (figure.dataset.filter && table.tBodies[0].rows.length > 5) figure.applyFilter = addFilter(figure, table);
+  }
+
+  /* ---- heat maps: any model, measure and rule out of the embedded numbers */
+  function heatMap(figure) {
+    const data = JSON.parse(document.getElementById("heat-data").textContent);
+    const table = figure.querySelector("table");
+    const state = Object.assign({ view: 0 }, data.start);
+    const minus = (text) => text.replace("-", "\u2212");
+    const show = (value, digits = 3) => {
+      if (value === null) return "NaN";
+      const size = Math.abs(value);
+      return minus(size >= 1e7 || (size > 0 && size < 0.5 * 10 ** -digits) ? value.toExponential(2) : value.toFixed(digits));
+    };
+    const select = (label, key, texts) => {
+      const box = make("select");
+      texts.forEach((text, index) => box.append(new Option(text, index, false, index === state[key])));
+      box.id = `heat-${key}`;
+      box.addEventListener("change", () => { state[key] = Number(box.value); draw(); });
+      const node = make("label", {}, label, box);
+      node.dataset.key = key;
+      return node;
+    };
+    const tools = make("div", { className: "tools" });
+    const views = ["One model, all amounts of data", "One amount of data, all models"];
+    if (data.models.length > 1) tools.append(select("Compare", "view", views));
+    tools.append(
+      select("Model", "model", data.models),
+      select("Data", "fraction", data.rows.map((n) => `n = ${n.toLocaleString("en")}`)),
+      select("Measure", "column", data.columns));
+    if (data.rules.length > 1) tools.append(select("Decisions", "rule", data.rules));
+    const intervals = make("input", { type: "checkbox", id: "heat-intervals" });
+    intervals.addEventListener("change", () => draw());
+    tools.append(make("label", {}, intervals, "Intervals"));
+    figure.prepend(tools);
+
+    const cell = (point, subgroup, heading) => {
+      const td = make("td", { className: "n" });
+      const at = subgroup * data.columns.length + state.column;
+      const value = point ? point.v[at] : null;
+      const lines = [`${data.subgroups[subgroup]}`, heading];
+      if (value === null) {
+        td.textContent = "\u2013";
+        lines.push(point ? data.reasons[point.w[at]] || "no value" : "not recorded");
+      } else {
+        const [low, high] = data.domains[state.rule][state.column];
+        const step = high > low ? Math.floor(((value - low) / (high - low)) * data.steps) : 0;
+        td.classList.add(`h${Math.min(Math.max(step, 0), data.steps - 1)}`);
+        td.dataset.v = value;
+        td.textContent = show(value);
+        const interval = `[${show(point.l[at])}, ${show(point.u[at])}]`;
+        if (intervals.checked) td.append(make("span", { className: "ci", textContent: interval }));
+        lines.push(`${data.columns[state.column]} ${show(value)} ${interval}`,
+          `${point.t} solutions, ${point.n[at].toLocaleString("en")} rows in the denominator`,
+          `between trials: sd ${show(point.b[at])}; one evaluation set: se ${show(point.s[at])}`);
+        if (point.f[at] === "1") {
+          td.append(make("span", { className: "flag" }, make("span", { className: "hidden", textContent: " flagged" })));
+          lines.push("few rows: to be read with care");
+        }
+      }
+      td.dataset.tip = lines.join("\n");
+      return td;
+    };
+    function draw() {
+      const across = state.view === 1;
+      tools.querySelector("[data-key=model]").hidden = across;
+      tools.querySelector("[data-key=fraction]").hidden = !across;
+      const points = data.points[state.rule];
+      const headings = across ? data.models : data.rows.map((n) => `n = ${n.toLocaleString("en")}`);
+      const pointOf = (index) => (across ? points[index][state.fraction] : points[state.model][index]);
+      const row = make("tr", {}, make("th", { scope: "col", textContent: "Subgroup" }));
+      for (const heading of headings) row.append(make("th", { scope: "col", className: "n", textContent: heading }));
+      table.tHead.replaceChildren(row);
+      table.tBodies[0].replaceChildren(...data.subgroups.map((name, subgroup) => {
+        const line = make("tr", {}, make("th", { scope: "row", textContent: name }));
+        headings.forEach((heading, index) => line.append(cell(pointOf(index), subgroup, heading)));
+        return line;
+      }));
+      const what = `${data.columns[state.column]}, ${data.rules[state.rule]} decisions`;
+      table.caption.textContent = across
+        ? `${what}, at n = ${data.rows[state.fraction].toLocaleString("en")}, by model`
+        : `${what}, of ${data.models[state.model]}, by amount of data`;
+      const [low, high] = data.domains[state.rule][state.column];
+      document.getElementById("heat-low").textContent = low === null ? "" : show(low);
+      document.getElementById("heat-high").textContent = high === null ? "" : show(high);
+      makeSortable(table);
+      if (figure.applyFilter) figure.applyFilter();
+      hideTip();
+    }
+    const pointAt = (event) => {
+      const td = event.target.closest("td[data-tip]");
+      if (!td) return hideTip();
+      const box = td.getBoundingClientRect();
+      placeTip(td.dataset.tip, box.left + box.width / 2, box.top + 4);
+    };
+    table.addEventListener("pointerover", pointAt);
+    table.addEventListener("pointerleave", () => hideTip());
+    draw();
   }
 
   /* ---- models shown or hidden, in all charts at once */
@@ -190,6 +288,10 @@
     });
   }
   addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
+  for (const figure of all("figure.heat")) {
+    heatMap(figure);
+    if (figure.querySelector("table").tBodies[0].rows.length > 5) figure.applyFilter = addFilter(figure, figure.querySelector("table"));
+  }
 
   /* ---- where one is */
   const links = new Map(all("nav a").map((link) => [link.hash.slice(1), link]));

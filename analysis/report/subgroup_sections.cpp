@@ -1,9 +1,478 @@
+// Subgroups: heat maps, tables, gaps, and whether the records keep their promises.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "analysis/report/markup.h"
 #include "analysis/report/sections.h"
+#include "analysis/report/table_html.h"
+#include "analysis/subgroups/subgroups.h"
+#include "analysis/text.h"
+#include "core/error.h"
+#include "store/store.h"
 
 namespace seldon::analysis::report {
+namespace {
 
-std::string subgroups_section(const Material&) {
-  return "";
+constexpr std::size_t most_values = 150'000;  // of the heat maps: some megabytes
+constexpr std::size_t most_table_rows = 1'500, most_printed_rows = 60;
+constexpr int steps = 11;  // of the colour scale, as in report.css
+
+/// What is drawn, in the order of the report: models as chosen, fractions by their amount of data.
+class Grid {
+ public:
+  Grid(const Material& material, const SubgroupAnalysis& analysis) : analysis_(analysis) {
+    for (const auto& model : material.summary.models) models_.push_back(model.index);
+    const auto& rows = material.results.header.rows;
+    for (std::size_t f = 0; f < rows.size(); ++f) fractions_.push_back(f);
+    std::ranges::stable_sort(fractions_, {}, [&](std::size_t f) { return rows[f]; });
+    for (const auto& point : analysis.points) {
+      points_[{point.rule, point.model, point.fraction}] = &point;
+      if (std::ranges::find(rules_, point.rule) == rules_.end()) rules_.push_back(point.rule);
+    }
+    std::ranges::sort(rules_);
+    choose(material);
+  }
+
+  const std::vector<std::size_t>& models() const { return models_; }
+  const std::vector<std::size_t>& fractions() const { return fractions_; }
+  const std::vector<Rule>& rules() const { return rules_; }
+  /// The rule that the report judges by, and the first model with solutions.
+  Rule rule() const { return rule_; }
+  std::size_t model() const { return model_; }
+  /// Null where the store has none.
+  const SubgroupPoint* at(Rule rule, std::size_t model, std::size_t fraction) const {
+    const auto found =
+        points_.find({rule, static_cast<std::uint32_t>(model), static_cast<std::uint32_t>(fraction)});
+    return found == points_.end() ? nullptr : found->second;
+  }
+  /// At the largest amount of data with a solution; null where there is none.
+  const SubgroupPoint* largest(std::size_t model) const {
+    for (auto f = fractions_.rbegin(); f != fractions_.rend(); ++f)
+      if (const auto* point = at(rule_, model, *f); point && point->solutions > 0) return point;
+    return nullptr;
+  }
+  void only_rule(Rule rule) { rules_ = {rule}; }
+  void only_fractions(std::size_t most) {
+    if (fractions_.size() > most)
+      fractions_.erase(fractions_.begin(), fractions_.end() - static_cast<std::ptrdiff_t>(most));
+  }
+  std::size_t values() const {
+    return models_.size() * fractions_.size() * rules_.size() * analysis_.subgroups.size() *
+           analysis_.columns.size();
+  }
+
+ private:
+  void choose(const Material& material) {
+    if (rules_.empty()) return;
+    rule_ = rules_.front();
+    const auto& constraints = material.summary.constraints;
+    const auto wanted =
+        !constraints.empty() ? constraints.front().rule : material.options.selection.rule.value_or("");
+    for (const auto rule : rules_)
+      if (name_of(rule) == wanted) rule_ = rule;
+    const auto solved = std::ranges::find_if(models_, [&](std::size_t m) { return largest(m) != nullptr; });
+    if (solved != models_.end()) model_ = static_cast<std::size_t>(solved - models_.begin());
+  }
+
+  const SubgroupAnalysis& analysis_;
+  std::vector<std::size_t> models_, fractions_;
+  std::vector<Rule> rules_;
+  std::map<std::tuple<Rule, std::uint32_t, std::uint32_t>, const SubgroupPoint*> points_;
+  Rule rule_ = Rule::soft;
+  std::size_t model_ = 0;
+};
+
+// ---- heat map
+
+struct Domain {
+  double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
+  void take(double value) {
+    if (!std::isfinite(value)) return;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  bool empty() const { return low > high; }
+  int step(double value) const {
+    if (!(high > low)) return 0;
+    return std::clamp(static_cast<int>(std::floor((value - low) / (high - low) * steps)), 0, steps - 1);
+  }
+};
+
+/// The span of a column's values over everything that is shown by a rule, so that colours mean the same in
+/// all heat maps of a measure.
+Domain domain_of(const Grid& grid, Rule rule, std::size_t column) {
+  Domain domain;
+  for (const auto m : grid.models())
+    for (const auto f : grid.fractions())
+      if (const auto* point = grid.at(rule, m, f))
+        for (const auto& estimates : point->estimates) domain.take(estimates[column].value);
+  return domain;
+}
+
+/// A double with as many digits as the page shows, or null.
+std::string json_number(double value) {
+  if (!std::isfinite(value)) return "null";
+  auto text = fixed(value, 4);
+  while (text.find('.') != std::string::npos && (text.back() == '0' || text.back() == '.')) {
+    const bool point = text.back() == '.';
+    text.pop_back();
+    if (point) break;
+  }
+  return text == "-0" ? "0" : text;
+}
+
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : one_line(text)) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+template <class Range, class Text>
+std::string json_list(const Range& range, Text text) {
+  std::string out = "[";
+  for (const auto& item : range) {
+    if (out.size() > 1) out += ',';
+    out += text(item);
+  }
+  return out + "]";
+}
+
+class HeatMaps {
+ public:
+  HeatMaps(const Material& material, const SubgroupAnalysis& analysis, Grid& grid)
+      : material_(material), analysis_(analysis), grid_(grid) {
+    if (grid_.values() > most_values) {
+      grid_.only_rule(grid_.rule());
+      left_out_ = "The other decision rule is left out";
+    }
+    if (grid_.values() > most_values) {
+      const auto per_fraction = std::max<std::size_t>(1, grid_.values() / grid_.fractions().size());
+      grid_.only_fractions(std::max<std::size_t>(1, most_values / per_fraction));
+      left_out_ += ", and so are small amounts of data";
+    }
+    if (!left_out_.empty()) left_out_ += ", to keep this file small: seldon-report tables writes them all.";
+  }
+
+  std::string html() const {
+    const auto id = std::string("heat");
+    std::string out =
+        "<figure class=\"table heat\" id=\"" + id + "\" data-heat=\"1\" data-filter=\"1\">\n" +
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"heat-caption\">\n" + table() +
+        "</div>\n" + ramp();
+    out +=
+        "<ul class=\"notes\"><li>Mean over the solutions; darker is larger. The scale is the same for all "
+        "models "
+        "and amounts of data.</li>";
+    if (!left_out_.empty()) out += "<li>" + left_out_ + "</li>";
+    return out + "</ul>\n<script type=\"application/json\" id=\"heat-data\">" + json_in_script(json()) +
+           "</script>\n</figure>\n";
+  }
+
+ private:
+  /// Accuracy, or what comes first.
+  std::size_t column() const { return column_of(analysis_.columns, Measure::accuracy).value_or(0); }
+
+  /// What is there without JavaScript: one model, one measure.
+  std::string table() const {
+    const auto model = grid_.models()[grid_.model()];
+    const auto domain = domain_of(grid_, grid_.rule(), column());
+    const auto& rows = material_.results.header.rows;
+    std::string out = "<table>\n<caption id=\"heat-caption\">" + escaped(analysis_.columns[column()].title) +
+                      " of " + escaped(material_.results.header.models[model].name) + ", " +
+                      std::string(name_of(grid_.rule())) +
+                      " decisions, by amount of data</caption>\n<thead><tr><th scope=\"col\">Subgroup</th>";
+    for (const auto f : grid_.fractions())
+      out += "<th scope=\"col\" class=\"n\">n = " + count(rows[f]) + "</th>";
+    out += "</tr></thead>\n<tbody>\n";
+    for (std::size_t s = 0; s < analysis_.subgroups.size(); ++s) {
+      out += "<tr><th scope=\"row\">" + escaped(analysis_.subgroups[s].name) + "</th>";
+      for (const auto f : grid_.fractions()) {
+        const auto* point = grid_.at(grid_.rule(), model, f);
+        const double value = point ? point->estimates[s][column()].value : std::nan("");
+        out += "<td class=\"n" +
+               (std::isfinite(value) ? " h" + std::to_string(domain.step(value)) : std::string()) + "\">" +
+               (std::isfinite(value) ? number(value) : "–") + "</td>";
+      }
+      out += "</tr>\n";
+    }
+    return out + "</tbody></table>\n";
+  }
+
+  std::string ramp() const {
+    const auto domain = domain_of(grid_, grid_.rule(), column());
+    std::string boxes;
+    for (int step = 0; step < steps; ++step) boxes += "<span class=\"h" + std::to_string(step) + "\"></span>";
+    return "<p class=\"ramp\" aria-hidden=\"true\"><span id=\"heat-low\">" +
+           (domain.empty() ? "" : number(domain.low)) + "</span><span class=\"steps\">" + boxes +
+           "</span><span id=\"heat-high\">" + (domain.empty() ? "" : number(domain.high)) + "</span></p>\n";
+  }
+
+  /// Everything that the heat maps can show (report.js).
+  std::string json() const {
+    const auto& header = material_.results.header;
+    std::string out = "{\"models\":" + json_list(grid_.models(), [&](std::size_t m) {
+                        return json_string(header.models[m].name);
+                      });
+    out += ",\"rows\":" +
+           json_list(grid_.fractions(), [&](std::size_t f) { return std::to_string(header.rows[f]); });
+    out += ",\"subgroups\":" + json_list(analysis_.subgroups,
+                                         [](const Subgroup& subgroup) { return json_string(subgroup.name); });
+    out += ",\"columns\":" +
+           json_list(analysis_.columns, [](const MeasureColumn& c) { return json_string(c.title); });
+    out += ",\"rules\":" + json_list(grid_.rules(), [](Rule rule) { return json_string(name_of(rule)); });
+    out += ",\"domains\":" + json_list(grid_.rules(), [&](Rule rule) {
+             std::string domains = "[";
+             for (std::size_t c = 0; c < analysis_.columns.size(); ++c) {
+               const auto domain = domain_of(grid_, rule, c);
+               domains +=
+                   (c == 0 ? "[" : ",[") + json_number(domain.low) + "," + json_number(domain.high) + "]";
+             }
+             return domains + "]";
+           });
+    out += ",\"steps\":" + std::to_string(steps);
+    const auto rule = std::ranges::find(grid_.rules(), grid_.rule()) - grid_.rules().begin();
+    out += ",\"start\":{\"model\":" + std::to_string(grid_.model()) +
+           ",\"column\":" + std::to_string(column()) + ",\"rule\":" + std::to_string(rule) +
+           ",\"fraction\":" + std::to_string(grid_.fractions().size() - 1) + "}";
+    std::vector<std::string> reasons;
+    out += ",\"points\":" + json_list(grid_.rules(), [&](Rule r) {
+             return json_list(grid_.models(), [&](std::size_t m) {
+               return json_list(grid_.fractions(),
+                                [&](std::size_t f) { return point_json(grid_.at(r, m, f), reasons); });
+             });
+           });
+    out +=
+        ",\"reasons\":" + json_list(reasons, [](const std::string& reason) { return json_string(reason); });
+    return out + "}";
+  }
+
+  /// [subgroup x column] values; of each value lower and upper end, standard deviation between trials,
+  /// standard error of one evaluation set, rows; the flags as text; reasons of NaN by place.
+  static std::string point_json(const SubgroupPoint* point, std::vector<std::string>& reasons) {
+    if (!point) return "null";
+    std::string values, lower, upper, between, sampling, rows, flags, why;
+    for (const auto& estimates : point->estimates)
+      for (const auto& e : estimates) {
+        if (!flags.empty())
+          for (auto* list : {&values, &lower, &upper, &between, &sampling, &rows}) *list += ',';
+        values += json_number(e.value);
+        lower += json_number(e.interval.lower);
+        upper += json_number(e.interval.upper);
+        between += json_number(e.between_sd);
+        sampling += json_number(e.sampling_se);
+        rows += std::to_string(std::llround(std::isfinite(e.rows) ? e.rows : 0));
+        if (std::isnan(e.value) && !e.why_nan.empty()) {
+          auto found = std::ranges::find(reasons, e.why_nan);
+          if (found == reasons.end()) found = reasons.insert(reasons.end(), e.why_nan);
+          why.append(why.empty() ? "" : ",").append("\"").append(std::to_string(flags.size())).append("\":");
+          why += std::to_string(found - reasons.begin());
+        }
+        flags += e.few_rows ? '1' : '0';
+      }
+    return "{\"t\":" + std::to_string(point->solutions) + ",\"v\":[" + values + "],\"l\":[" + lower +
+           "],\"u\":[" + upper + "],\"b\":[" + between + "],\"s\":[" + sampling + "],\"n\":[" + rows +
+           "],\"f\":\"" + flags + "\",\"w\":{" + why + "}}";
+  }
+
+  const Material& material_;
+  const SubgroupAnalysis& analysis_;
+  Grid& grid_;
+  std::string left_out_;
+};
+
+// ---- tables
+
+TableCell cell_of(const Estimate& estimate) {
+  if (estimate.trials == 0 && estimate.why_nan.empty()) return {};
+  return TableCell::of_interval(estimate.value, estimate.interval.lower, estimate.interval.upper,
+                                estimate.why_nan)
+      .flag(estimate.few_rows);
+}
+
+std::vector<std::string> notes_of(const SubgroupAnalysis& analysis, Rule rule) {
+  return {"By " + words_for_rule(std::string(name_of(rule))) + " on " + words_for_truth(analysis.truth) +
+              "; mean over the solutions. In brackets " + fixed(100 * analysis.confidence, 0) +
+              " % intervals for the average model on a new evaluation set.",
+          "Flagged: fewer than " + shortest(analysis.min_rows) + " rows in the denominator."};
+}
+
+Table measures_table(const Material& material, const SubgroupAnalysis& analysis, const Grid& grid) {
+  Table table{"subgroups", "Subgroups at each model’s largest amount of data with a solution", {}, {}, {}};
+  const bool positives =
+      std::ranges::any_of(analysis.points, [](const auto& p) { return !p.positives.empty(); });
+  table.columns = {{"subgroup", "Subgroup", "", 0},
+                   {"model", "Model", "", 0},
+                   {"n", "Data", "rows that a trial saw", 0},
+                   {"rows", "Rows", "rows of the evaluation set, mean over trials", 0}};
+  if (positives) table.columns.push_back({"positives", "Positives", "rows of class 1 among them", 0});
+  for (const auto& column : analysis.columns)
+    table.columns.push_back({column.name, column.title, std::string(about(column.measure)), 3});
+  for (const auto m : grid.models()) {
+    const auto* point = grid.largest(m);
+    if (!point) continue;
+    for (std::size_t s = 0; s < analysis.subgroups.size(); ++s) {
+      std::vector<TableCell> row = {TableCell::of(analysis.subgroups[s].name),
+                                    TableCell::of(material.results.header.models[m].name),
+                                    TableCell::of_count(material.results.header.rows[point->fraction]),
+                                    TableCell::of_number(point->rows[s])};
+      if (positives)
+        row.push_back(point->positives.empty() ? TableCell{} : TableCell::of_number(point->positives[s]));
+      for (const auto& estimate : point->estimates[s]) row.push_back(cell_of(estimate));
+      table.rows.push_back(std::move(row));
+    }
+  }
+  table.notes = notes_of(analysis, grid.rule());
+  if (table.rows.size() > most_table_rows) {
+    table.notes.push_back("The first " + count(most_table_rows) + " of " + counted(table.rows.size(), "row") +
+                          "; seldon-report tables writes them all.");
+    table.rows.resize(most_table_rows);
+  }
+  return table;
+}
+
+bool is_column(const SubgroupAnalysis& analysis, const std::string& name) {
+  return std::ranges::any_of(analysis.columns, [&](const auto& column) { return column.name == name; });
+}
+
+TableCell name_cell(const SubgroupAnalysis& analysis, const Gap& gap, std::size_t subgroup) {
+  if (gap.best == gap.worst) return {};
+  return TableCell::of(analysis.subgroups[subgroup].name);
+}
+
+Table gaps_table(const Material& material, const SubgroupAnalysis& analysis, const Grid& grid) {
+  Table table{"gaps", "Gaps between groups", {}, {}, {}};
+  table.columns = {
+      {"criterion", "Criterion", "", 0},
+      {"model", "Model", "", 0},
+      {"family", "Groups of", "the attribute, or the crossing, whose groups are compared", 0},
+      {"measure", "Driven by", "the measure in which the pair differs most", 0},
+      {"best", "Better group", "the larger value of the measure, or the smaller of one that counts errors",
+       0},
+      {"worst", "Worse group", "", 0},
+      {"difference", "Difference", "larger minus smaller value", 3},
+      {"ratio", "Ratio", "smaller over larger value", 3},
+      {"pairs", "Pairs", "from which this one was selected; the intervals hold for all of them together", 0}};
+  for (const auto m : grid.models()) {
+    const auto* point = grid.largest(m);
+    if (!point) continue;
+    for (const auto& gap : point->gaps) {
+      if (is_column(analysis, gap.criterion)) continue;
+      table.rows.push_back({TableCell::of(words(gap.title)),
+                            TableCell::of(material.results.header.models[m].name),
+                            TableCell::of(analysis.families[gap.family].name),
+                            TableCell::of(analysis.columns[gap.column].title),
+                            name_cell(analysis, gap, gap.best), name_cell(analysis, gap, gap.worst),
+                            cell_of(gap.difference), cell_of(gap.ratio), TableCell::of_count(gap.pairs)});
+    }
+  }
+  table.notes = notes_of(analysis, grid.rule());
+  return table;
+}
+
+std::string table_html(const Table& table) {
+  if (table.rows.empty()) return "";
+  TableLook look;
+  look.filter = true;
+  look.screen_only = table.rows.size() > most_printed_rows;
+  return to_html(table, look);
+}
+
+// ---- introduction and invariants
+
+std::string introduction(const SubgroupAnalysis& analysis) {
+  std::vector<std::string> trained, reported;
+  for (const auto& family : analysis.families)
+    if (family.attributes.size() == 1)
+      (family.used_in_training ? trained : reported)
+          .push_back("<b>" + escaped(family.attributes[0]) + "</b>");
+  std::string out = "<p>" + counted(analysis.subgroups.size(), "subgroup") + ".";
+  if (!trained.empty()) out += " A constraint names groups of " + enumerated(trained) + ".";
+  if (!reported.empty())
+    out += " " + enumerated(reported) + (reported.size() == 1 ? " is" : " are") +
+           " only reported: no constraint speaks of " + (reported.size() == 1 ? "it" : "them") + ".";
+  if (!analysis.without_counts.empty()) {
+    std::vector<std::string> names;
+    for (const auto& name : analysis.without_counts) names.push_back(escaped(name));
+    out += " Without counts of subgroups: " + enumerated(names) + ".";
+  }
+  return out + "</p>\n";
+}
+
+std::string invariants_html(const Material& material, const SubgroupAnalysis& analysis) {
+  if (analysis.checks.empty() && analysis.breaches.empty()) return "";
+  std::string out = "<h3>Do the records keep their promises?</h3>\n";
+  if (analysis.breaches.empty()) {
+    out += "<p class=\"state complete\"><span class=\"mark\">All hold</span> " +
+           counted(analysis.checks.size(), "invariant") + " checked on every record.</p>\n";
+  } else {
+    out += "<p class=\"state damaged\"><span class=\"mark\">Broken</span> " +
+           counted(analysis.breaches.size(), "invariant") +
+           " does not hold: the figures of subgroups may be wrong.</p>\n";
+    Table broken{"breaches", "Broken invariants", {}, {}, {}};
+    broken.columns = {{"invariant", "Invariant", "", 0},
+                      {"cells", "Cells", "", 0},
+                      {"first", "First", "", 0},
+                      {"detail", "What was found", "", 0}};
+    const auto& header = material.results.header;
+    for (const auto& breach : analysis.breaches)
+      broken.rows.push_back({TableCell::of(breach.invariant), TableCell::of_count(breach.cells),
+                             TableCell::of(header.models.at(breach.model).name + ", data fraction " +
+                                           shortest(header.data_fracs.at(breach.fraction)) + ", trial " +
+                                           std::to_string(breach.trial)),
+                             TableCell::of(breach.detail)});
+    out += to_html(broken);
+  }
+  Table checks{"invariants", "Invariants", {}, {}, {}};
+  checks.columns = {{"invariant", "Invariant", "", 0},
+                    {"cells", "Cells checked", "", 0},
+                    {"deviation", "Largest deviation", "relative to what was expected", 3}};
+  for (const auto& check : analysis.checks)
+    checks.rows.push_back({TableCell::of(check.invariant), TableCell::of_count(check.checked),
+                           TableCell::of_number(check.largest_deviation)});
+  return out + "<details class=\"more\"><summary>What was checked</summary>" + to_html(checks) +
+         "</details>\n";
+}
+
+std::optional<SubgroupAnalysis> analyse(const Material& material) {
+  const auto has_subgroups = [](const store::ModelHeader& model) { return !model.shape.subgroups.empty(); };
+  if (cells_of(material).done == 0 || std::ranges::none_of(material.results.header.models, has_subgroups))
+    return std::nullopt;
+  SubgroupOptions options;
+  for (const auto& model : material.summary.models)
+    options.models.push_back(static_cast<std::uint32_t>(model.index));
+  std::ranges::sort(options.models);
+  options.truth = material.summary.truth;
+  options.min_rows = material.options.min_rows;
+  try {
+    return analyse_subgroups(store::Reader(material.store), options);
+  } catch (const InputError&) {
+    return std::nullopt;  // no model has counts of subgroups: results that were imported
+  }
+}
+
+}  // namespace
+
+std::string subgroups_section(const Material& material) {
+  const auto analysis = analyse(material);
+  if (!analysis || analysis->columns.empty()) return "";
+  Grid grid(material, *analysis);
+  std::string out = introduction(*analysis);
+  const bool any =
+      std::ranges::any_of(grid.models(), [&](std::size_t m) { return grid.largest(m) != nullptr; });
+  if (!any)
+    return out + "<p>No trial has returned a solution yet.</p>\n" + invariants_html(material, *analysis);
+  const auto measures = measures_table(material, *analysis, grid);
+  const auto gaps = gaps_table(material, *analysis, grid);
+  out += HeatMaps(material, *analysis, grid).html();
+  return out + table_html(gaps) + table_html(measures) + invariants_html(material, *analysis);
 }
 
 }  // namespace seldon::analysis::report
