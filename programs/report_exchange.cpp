@@ -1,10 +1,15 @@
 #include "programs/report_exchange.h"
 
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
+#include "analysis/compare/compare.h"
+#include "analysis/output.h"
+#include "analysis/table.h"
 #include "analysis/text.h"
 #include "analysis/toolkit/export.h"
 #include "analysis/toolkit/import.h"
@@ -131,10 +136,114 @@ void add_import(CLI::App& app) {
   command->callback([arguments] { import_results(*arguments); });
 }
 
+// ---- compare ---------------------------------------------------------------------------------------------
+
+struct CompareArguments {
+  std::string a, b, folder;
+  std::vector<std::string> forms, models;
+  SelectionArguments selection;
+  analysis::CompareOptions options;
+};
+
+/// "a=b" of each, or one name for both.
+std::vector<std::pair<std::string, std::string>> couples_of(const std::vector<std::string>& texts) {
+  std::vector<std::pair<std::string, std::string>> couples;
+  for (const auto& text : texts) {
+    const auto equals = text.find('=');
+    couples.emplace_back(text.substr(0, equals), text.substr(equals == std::string::npos ? 0 : equals + 1));
+    if (couples.back().first.empty() || couples.back().second.empty())
+      throw InputError("--models: '" + analysis::one_line(text) +
+                       "' is neither the name of a model nor two of them as A=B");
+  }
+  return couples;
+}
+
+std::vector<analysis::TableForm> forms_of(const std::vector<std::string>& names) {
+  std::vector<analysis::TableForm> forms;
+  for (const auto& name : names) {
+    const auto form = analysis::table_form_named(name);
+    if (!form)
+      throw InputError("--format: '" + analysis::one_line(name) +
+                       "' is not console, csv, markdown, latex or json");
+    forms.push_back(*form);
+  }
+  return forms;
+}
+
+void require_two(const std::string& a, const std::string& b) {
+  std::error_code none;
+  if (std::filesystem::equivalent(a, b, none))
+    throw InputError("'" + a + "' and '" + b + "' are the same file; name the stores of two experiments");
+}
+
+/// One after the other; as JSON, a list.
+void print_tables(const std::vector<analysis::Table>& tables, analysis::TableForm form) {
+  const bool json = form == analysis::TableForm::json;
+  const char* between = json ? "[" : "";
+  for (const auto& table : tables) {
+    std::cout << between << analysis::to_text(table, form);
+    between = json ? "," : "\n";
+  }
+  std::cout << (json ? "]\n" : "");
+}
+
+void compare_stores(const CompareArguments& arguments) {
+  auto names = arguments.forms;
+  if (names.empty())
+    names = arguments.folder.empty()
+                ? std::vector<std::string>{"console"}
+                : std::vector<std::string>{"console", "csv", "markdown", "latex", "json"};
+  const auto forms = forms_of(names);
+  auto options = arguments.options;
+  options.models = couples_of(arguments.models);
+  options.selection = arguments.selection.selection();
+  require_two(arguments.a, arguments.b);
+
+  const auto a = read_store(arguments.a), b = read_store(arguments.b);
+  const auto tables =
+      analysis::comparison_tables(analysis::compare({&a, arguments.a}, {&b, arguments.b}, options));
+  if (arguments.folder.empty()) {
+    for (const auto form : forms) print_tables(tables, form);
+    return;
+  }
+  const std::filesystem::path folder = arguments.folder;
+  analysis::make_folder(folder);
+  for (const auto& table : tables)
+    for (const auto form : forms) {
+      const auto file = folder / (table.name + "." + std::string(analysis::extension_of(form)));
+      analysis::write_file(file, analysis::to_text(table, form));
+      std::cout << file.string() << "\n";
+    }
+}
+
+void add_compare(CLI::App& app) {
+  auto* command = app.add_subcommand("compare", "sets two experiments side by side, with intervals");
+  const auto arguments = std::make_shared<CompareArguments>();
+  command->add_option("A", arguments->a, "the store of one experiment")->required();
+  command->add_option("B", arguments->b, "the store of the other")->required();
+  command->add_option("--out", arguments->folder, "folder to write to (default: to the terminal)");
+  command
+      ->add_option(
+          "--format", arguments->forms,
+          "console, csv, markdown, latex, json, separated by commas (default: console; with --out all)")
+      ->delimiter(',');
+  command
+      ->add_option("--models", arguments->models,
+                   "which go together, A's=B's, separated by commas (default: those of equal name)")
+      ->delimiter(',');
+  add_selection(*command, arguments->selection);
+  command->add_option("--performance", arguments->options.performance,
+                      "measure (default: the first of A that B has too)");
+  command->add_flag("--paired", arguments->options.same_rows,
+                    "you know that a trial drew the same rows in both, although the stores do not say so");
+  command->callback([arguments] { compare_stores(*arguments); });
+}
+
 }  // namespace
 
 void add_exchange_commands(CLI::App& app) {
   add_import(app);
+  add_compare(app);
   add_export(app);
 }
 
