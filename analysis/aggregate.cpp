@@ -5,8 +5,6 @@
 #include <limits>
 #include <optional>
 
-#include <boost/math/distributions/students_t.hpp>
-
 #include "core/error.h"
 
 namespace seldon::analysis {
@@ -160,8 +158,7 @@ Mean mean_of(std::span<const double> values, RateInterval interval) {
   for (double value : values) squares += (value - mean.value) * (value - mean.value);
   mean.error = std::sqrt(squares / (n - 1)) / std::sqrt(n);
   double width = mean.error;
-  if (interval != RateInterval::standard_error)
-    width *= quantile(boost::math::students_t_distribution<double>(n - 1), 0.5 + confidence / 2);
+  if (interval != RateInterval::standard_error) width *= student_quantile(confidence, n - 1);
   mean.lower = mean.value - width;
   mean.upper = mean.value + width;
   return mean;

@@ -1,5 +1,5 @@
 #pragma once
-// The subcommands of seldon-report that draw: plots.
+// The subcommands of seldon-report that draw: plots, pairs, trace.
 
 #include <CLI/CLI.hpp>
 
