@@ -1,5 +1,6 @@
 // The program as a user meets it: exit codes, messages, files.
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -56,6 +57,29 @@ TEST_F(SeldonReport, LinksNeitherLibTorchNorMpi) {
   EXPECT_THAT(libraries.output, Not(HasSubstr("torch")));
   EXPECT_THAT(libraries.output, Not(HasSubstr("libmpi")));
 }
+
+TEST_F(SeldonReport, StartsNoProgramThatLinksLibTorchOrMpi) {
+  const auto gnuplot = run("ldd \"$(readlink -f \"$(command -v gnuplot)\")\"");
+  EXPECT_EQ(gnuplot.status, 0) << gnuplot.output;
+  EXPECT_THAT(gnuplot.output, HasSubstr("libc.so"));
+  EXPECT_THAT(gnuplot.output, Not(HasSubstr("torch")));
+  EXPECT_THAT(gnuplot.output, Not(HasSubstr("libmpi")));
+}
+
+#ifndef __SANITIZE_ADDRESS__
+TEST_F(SeldonReport, StartsWithinFiftyMilliseconds) {
+  using Clock = std::chrono::steady_clock;
+  for (const std::string argument : {"--version", "--help"}) {
+    auto best = Clock::duration::max();
+    for (int round = 0; round < 20; ++round) {  // the machine may have other work
+      const auto start = Clock::now();
+      EXPECT_EQ(report(argument).status, 0);
+      best = std::min(best, Clock::now() - start);
+    }
+    EXPECT_LT(std::chrono::duration<double>(best).count(), 0.05) << argument;
+  }
+}
+#endif
 
 TEST_F(SeldonReport, Plots) {
   const auto result =
