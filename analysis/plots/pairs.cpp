@@ -220,8 +220,8 @@ class Script {
 
  private:
   void lay_out() {
-    const double s = style_.scale(), left = left_margin * s, right = style_.width - right_margin * s;
-    const double upper = std::clamp(0.45 * (right - left), 1.3, 4.0), lower = 0.3 * upper;
+    const double s = style_.scale(), left = (left_margin + 0.2) * s, right = style_.width - right_margin * s;
+    const double upper = std::clamp(0.4 * (right - left), 1.3, 4.0), lower = 0.3 * upper;
     double y = bottom_margin * s + legend_.height + (axis_label_height + tics_height) * s;
     counts_ = {left, right, y, y + lower};
     y += lower + title_gap * s;
@@ -255,9 +255,8 @@ class Script {
       const std::string several = "($7 > 1 ? $3 : NaN)";
       if (drawn > 1) bands += from + "4:5 with filledcurves linecolor rgb '" + colour_of(i) + "'";
       if (drawn > 0)
-        lines += from + several + ":4:5 with yerrorbars linestyle " + number(i + 1) +
-                 " dashtype solid pointsize 0" + from + several + " with linespoints linestyle " +
-                 number(i + 1);
+        lines += from + "4:(0):($5-$4) with vectors nohead linestyle " + number(i + 1) + " dashtype solid" +
+                 from + several + " with linespoints linestyle " + number(i + 1);
     }
     const auto range = range_of(values, false, 0.08);
     const auto most = static_cast<std::size_t>(

@@ -159,6 +159,7 @@ std::string joint_rule(const Summary& summary) {
 // ------------------------------------------------------------------------------------------------------
 
 using namespace measures;
+constexpr double count_size = 0.7;     // of the text
 constexpr double delta_margin = 0.82;  // room for the name of delta, at 11 points
 constexpr std::size_t title_lines = 4, legend_characters = 48;
 
@@ -398,11 +399,11 @@ class Script {
     else if (style_.narrow())
       script += x_axis();
     for (std::size_t column = 0; column < row.panels.size(); ++column)
-      script += panel(panels_.list[row.panels[column]], place(row, column));
+      script += panel(panels_.list[row.panels[column]], place(row, column), column + 1 == row.panels.size());
     return script;
   }
 
-  std::string panel(const Panel& panel, const Place& place) const {
+  std::string panel(const Panel& panel, const Place& place, bool last) const {
     std::string script = script_place(place, style_.width, page_.height);
     if (panel.kind == Kind::performance) {
       script += "set yrange [" + shortest(performance_.low) + ":" + shortest(performance_.high) + "]\n";
@@ -420,7 +421,7 @@ class Script {
     script += std::string("set ylabel ") + names[static_cast<std::size_t>(panel.kind)] +
               " noenhanced offset 0.5,0\n";
     const bool line = options_.delta && std::isfinite(panel.delta);
-    if (line) script += delta_line(panel.delta);
+    if (line) script += delta_line(panel.delta, last);
     script += curves(panel);
     return script + (line ? "unset arrow\n" : "") + "unset label\n";
   }
@@ -441,20 +442,49 @@ class Script {
         bands += from + "2:3:" + lower + ":5 with yerrorbars linestyle " + number(m + 1) +
                  " dashtype solid pointsize 0";
       lines += from + "2:3 with linespoints linestyle " + number(m + 1);
-      if (panel.kind == Kind::performance && options_.counts)
-        counts += from + "2:($9 < " + std::to_string(summary_.n_trials) +
-                  " ? $3 : NaN):(sprintf('%d', $9)) with labels font '," +
-                  shortest(style_.text_size() * 0.75) + "' textcolor rgb '" + colour_of(m) + "' offset 0,0.7";
+      const auto counted = counted_points(panel, m);
+      if (!counted.empty())
+        counts += from + "2:(strstrt('" + counted +
+                  "', sprintf(' %d ', $0)) > 0 ? $3 : NaN):(sprintf('%d', $9)) with labels font '," +
+                  shortest(style_.text_size() * count_size) + "' textcolor rgb '" + colour_of(m) +
+                  "' offset 0,0.7";
     }
     return "plot NaN" + bands + lines + counts + "\n";  // NaN: a panel without a curve keeps its axes
   }
 
-  std::string delta_line(double delta) const {
+  /// Which points of a curve get the number of their trials, as " 0 2 ": performances that some trials are
+  /// not behind, as far as the numbers fit side by side.
+  std::string counted_points(const Panel& panel, std::size_t m) const {
+    if (panel.kind != Kind::performance || !options_.counts) return "";
+    const auto axis = data_range(summary_, options_.x_log);
+    const auto place = [&](std::uint64_t rows) {
+      const auto n = static_cast<double>(rows);
+      const double share = options_.x_log ? std::log(n / axis.low) / std::log(axis.high / axis.low)
+                                          : (n - axis.low) / (axis.high - axis.low);
+      return share * page_.panel_width;
+    };
+    std::string list;
+    double free = 0;
+    for (std::size_t i = 0; i < panel.curves[m].size(); ++i) {
+      const auto& point = panel.curves[m][i];
+      const double width = (static_cast<double>(std::to_string(point.trials).size()) + 0.7) * 0.009 *
+                           style_.text_size() * count_size;
+      if (point.trials >= summary_.n_trials || place(point.rows) - width / 2 < free) continue;
+      list += (list.empty() ? " " : "") + number(i) + " ";
+      free = place(point.rows) + width / 2;
+    }
+    return list;
+  }
+
+  /// Its name stands beside the last panel of a row, and within any other.
+  std::string delta_line(double delta, bool last) const {
     const auto at = shortest(delta);
+    const std::string place =
+        last ? "graph 1.02, first " + at + " left" : "graph 0.98, first " + at + " right offset 0,0.5";
     return "set arrow 1 from graph 0, first " + at + " to graph 1, first " + at +
            " nohead front linecolor rgb 'black' linewidth " + fixed(1.5 * std::min(1.0, page_.scale), 2) +
-           " dashtype (6,4)\nset label 1 " + gnuplot_quoted("δ = " + at) + " at graph 1.02, first " + at +
-           " left noenhanced\n";
+           " dashtype (6,4)\nset label 99 " + gnuplot_quoted("δ = " + at) + " at " + place +
+           " noenhanced front\n";
   }
 
   std::string y(double inches) const { return fixed(inches / page_.height, 5); }

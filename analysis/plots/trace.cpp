@@ -342,33 +342,44 @@ class Script {
 
   std::vector<std::string> remarks() const {
     std::vector<std::string> remarks;
+    std::string deltas;
+    bool one_rule = true;
     for (const auto& constraint : summary_.constraints)
-      remarks.push_back(constraint.name + ":  " +
-                        replaced(replaced(constraint.expression, "<=", "≤"), ">=", "≥") + "  (" +
-                        words_for_rule(constraint.decision) + ", δ = " + shortest(constraint.delta) + ")");
-    remarks.push_back(summary_.trial ? one_trial() : all_trials());
+      one_rule = one_rule && constraint.decision == summary_.constraints.front().decision;
+    for (const auto& constraint : summary_.constraints) {
+      auto line = constraint.name;
+      if (style_.title) line += ":  " + replaced(replaced(constraint.expression, "<=", "≤"), ">=", "≥");
+      if (!one_rule) line += "  (" + constraint.decision + " decisions)";
+      if (style_.title || summary_.constraints.size() > 1) remarks.push_back(line);
+      deltas.append(deltas.empty() ? "δ = " : ", ").append(shortest(constraint.delta));
+    }
+    if (!summary_.constraints.empty())
+      remarks.push_back((one_rule ? words_for_rule(summary_.constraints.front().decision) + ",  " : "") +
+                        deltas);
+    auto more = summary_.trial ? one_trial() : all_trials();
+    remarks.insert(remarks.end(), more.begin(), more.end());
     return remarks;
   }
 
-  std::string one_trial() const {
+  std::vector<std::string> one_trial() const {
     const auto& mark = summary_.best.front();
-    std::string text = "dotted: the iterate that was returned, ";
-    if (mark.iteration < 0)
-      return "no iterate was returned; U > 0, shaded: predicted to fail the safety test";
-    text += std::to_string(mark.iteration) +
-            (mark.feasible ? ", the best feasible" : ", of the least violation, none being feasible");
-    text += mark.solution ? " (it passed the safety test)" : " (no solution found)";
-    return text + "; U > 0, shaded: predicted to fail";
+    const std::string shade = "U > 0, shaded: predicted to fail the safety test";
+    if (mark.iteration < 0) return {"no iterate was returned", shade};
+    std::string text = "dotted: the iterate that was returned, " + std::to_string(mark.iteration);
+    text += mark.feasible ? ", the best feasible one" : ", of the least violation (none was feasible)";
+    text += mark.solution ? "; it passed the safety test" : "; no solution was found";
+    return {text, shade};
   }
 
-  std::string all_trials() const {
+  std::vector<std::string> all_trials() const {
     const auto feasible = std::ranges::count(summary_.best, true, &TraceBest::feasible);
     std::string text =
         summary_.band == TraceBand::quartiles ? "median and quartiles" : "mean and standard error";
     text += " over " + std::to_string(summary_.best.size()) + " of " + std::to_string(summary_.n_trials) +
-            " trials; ticks: the best feasible iterate of each of " + std::to_string(feasible);
-    if (feasible > 0) text += ", dotted: their median, " + shortest(summary_.best_feasible());
-    return text + "; U > 0, shaded: predicted to fail";
+            " trials; U > 0, shaded: predicted to fail the safety test";
+    if (feasible == 0) return {text, "no trial has a feasible iterate"};
+    return {text, "ticks: the best feasible iterates, of " + std::to_string(feasible) +
+                      " trials; dotted: their median, " + shortest(summary_.best_feasible())};
   }
 
   void lay_out() {
@@ -411,9 +422,11 @@ class Script {
   std::string x_axis() const {
     const auto range = iterations();
     const double width = places_[0].right - places_[0].left;
-    const auto most = std::clamp<std::size_t>(characters_in(width, style_.text_size()) / 7, 3, 7);
+    // The first and the last label may reach beyond the panel.
+    const auto label = number(summary_.iterations()).size() + 1;
+    const auto most = std::clamp<std::size_t>(characters_in(width, style_.text_size()) / label + 1, 3, 7);
     return "set xrange [" + shortest(range.low) + ":" + shortest(range.high) + "]\n" +
-           script_tics('x', {0, range.high}, most);
+           script_tics('x', {0, static_cast<double>(summary_.iterations())}, most);
   }
 
   AxisRange y_range(const Panel& panel) const {

