@@ -73,6 +73,12 @@ Scale Scale::round(double low, double high) {
           std::ceil(plain.high_ / step - 1e-6) * step};
 }
 
+Scale Scale::roomy(double low, double high) {
+  const Scale plain(Kind::linear, low, high);
+  const double room = 0.04 * (plain.high_ - plain.low_);
+  return {Kind::linear, plain.low_ - room, plain.high_ + room};
+}
+
 double Scale::at(double value) const {
   if (kind_ == Kind::log) return std::log(value / low_) / std::log(high_ / low_);
   return (value - low_) / (high_ - low_);

@@ -17,6 +17,8 @@ class Scale {
   Scale(Kind kind, double low, double high);
   /// Linear, the ends moved outwards to round numbers.
   static Scale round(double low, double high);
+  /// Linear, with a little room at both ends.
+  static Scale roomy(double low, double high);
 
   double at(double value) const;
   bool logarithmic() const { return kind_ == Kind::log; }
@@ -65,7 +67,7 @@ class Panel {
     std::string description;  ///< the finding in words, and where the numbers are
     std::string x_label, y_label;
   };
-  Panel(Text text, Scale x, Scale y, double width = 360, double height = 270);
+  Panel(Text text, Scale x, Scale y, double width = 320, double height = 252);
 
   /// A shaded part above `y`, with words in it.
   void shade_above(double y, std::string_view label);

@@ -138,7 +138,8 @@ class ThreePlots {
                  words(shortened(summary_.performance, 40))},
                 x_, performance_scale(curves));
     draw(panel, curves);
-    return figure("Performance", "Mean " + escaped(words(summary_.performance)) + " of the solutions", panel);
+    return figure("Performance", "Mean " + escaped(lower_words(summary_.performance)) + " of the solutions",
+                  panel);
   }
 
   std::string rates(const std::string& title, const std::string& caption, RateOf rate, std::size_t constraint,
@@ -266,7 +267,7 @@ class Scatter {
  public:
   Scatter(const Material& material, std::size_t constraint)
       : material_(material), constraint_(constraint), shown_(trials_shown(material)) {
-    for (std::size_t m = 0; m < material.summary.models.size(); ++m) collect(m);
+    for (auto m = material.summary.models.size(); m-- > 0;) collect(m);  // the first on top
   }
 
   bool empty() const { return by_data_.empty(); }
@@ -290,7 +291,7 @@ class Scatter {
     }
     Panel panel({"Constraint value of each trial against its performance", description(),
                  words(shortened(material_.summary.performance, 40)), "g (above 0: violated)"},
-                Scale::round(low, high), g_scale_of(by_performance_), 440, 300);
+                Scale::roomy(low, high), g_scale_of(by_performance_), 440, 300);
     panel.shade_above(0, "violates the constraint");
     panel.dots(by_performance_);
     return figure("Performance and constraint", "The trade between the two, solution by solution", panel);
@@ -354,7 +355,7 @@ class Scatter {
       low = std::min(low, dot.y);
       high = std::max(high, dot.y);
     }
-    return Scale::round(low - 0.02 * (high - low), high + 0.02 * (high - low));
+    return Scale::roomy(low, high);
   }
 
   std::string description() const {

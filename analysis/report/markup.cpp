@@ -32,6 +32,14 @@ void append_escaped(std::string& out, std::string_view clean) {
     }
 }
 
+/// "1234.5" becomes "1,234.5".
+std::string grouped(std::string digits) {
+  const auto whole = std::min(digits.find('.'), digits.size());
+  for (auto at = static_cast<std::ptrdiff_t>(whole) - 3; at > 0; at -= 3)
+    digits.insert(static_cast<std::size_t>(at), 1, ',');
+  return digits;
+}
+
 }  // namespace
 
 std::string escaped(std::string_view text) {
@@ -98,16 +106,13 @@ std::string number(double value, int decimals) {
     std::snprintf(scientific.data(), scientific.size(), "%.2e", size);
     text = scientific.data();
   } else {
-    text = fixed(size, decimals);
+    text = grouped(fixed(size, decimals));
   }
   return value < 0 ? "−" + text : text;
 }
 
 std::string count(std::uint64_t value) {
-  auto text = std::to_string(value);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
-    text.insert(static_cast<std::size_t>(at), 1, ',');
-  return text;
+  return grouped(std::to_string(value));
 }
 
 std::string counted(std::uint64_t value, std::string_view what) {
@@ -115,10 +120,18 @@ std::string counted(std::uint64_t value, std::string_view what) {
   return value == 1 ? text : text + "s";
 }
 
-std::string words(std::string_view name) {
+std::string lower_words(std::string_view name) {
   auto text = one_line(name);
   for (auto& c : text)
     if (c == '_') c = ' ';
+  return text;
+}
+
+std::string words(std::string_view name) {
+  return capitalised(lower_words(name));
+}
+
+std::string capitalised(std::string text) {
   if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
   return text;
 }

@@ -24,8 +24,8 @@ std::string attribute(std::string_view name, std::string_view value);
 /// Letters, digits and '-': a part of an id that is the same for the same text.
 std::string id_of(std::string_view text);
 
-/// A number for people: fixed decimals, a true minus sign; in scientific notation where those decimals could
-/// not show it; "NaN", "∞".
+/// A number for people: fixed decimals, a true minus sign, thousands set off by commas; in scientific
+/// notation where those decimals could not show it; "NaN", "∞".
 std::string number(double value, int decimals = 3);
 
 /// "1,125"
@@ -33,6 +33,12 @@ std::string count(std::uint64_t value);
 
 /// "1,125 cells", "1 cell"
 std::string counted(std::uint64_t value, std::string_view what);
+
+/// The first letter a capital.
+std::string capitalised(std::string text);
+
+/// "log_loss" becomes "log loss", on one line. Not escaped.
+std::string lower_words(std::string_view name);
 
 /// "log_loss" becomes "Log loss", on one line. Not escaped.
 std::string words(std::string_view name);

@@ -79,7 +79,7 @@
     };
     input.addEventListener("input", apply);
     const tools = figure.querySelector(".tools") || make("div", { className: "tools" });
-    tools.append(make("label", {}, "Filter", input), found);
+    tools.append(make("span", { className: "filter" }, make("label", {}, "Filter", input), found));
     if (!tools.parentNode) figure.prepend(tools);
     apply();
     return apply;
@@ -117,7 +117,7 @@
     if (data.models.length > 1) tools.append(select("Compare", "view", views));
     tools.append(
       select("Model", "model", data.models),
-      select("Data", "fraction", data.rows.map((n) => `n = ${n.toLocaleString("en")}`)),
+      select("Data", "fraction", data.rows.map((n) => `${n.toLocaleString("en")} rows`)),
       select("Measure", "column", data.columns));
     if (data.rules.length > 1) tools.append(select("Decisions", "rule", data.rules));
     const intervals = make("input", { type: "checkbox", id: "heat-intervals" });
@@ -128,11 +128,11 @@
     const cell = (point, subgroup, heading) => {
       const td = make("td", { className: "n" });
       const at = subgroup * data.columns.length + state.column;
-      const value = point ? point.v[at] : null;
+      const value = point.v[at];
       const lines = [`${data.subgroups[subgroup]}`, heading];
       if (value === null) {
         td.textContent = "\u2013";
-        lines.push(point ? data.reasons[point.w[at]] || "no value" : "not recorded");
+        lines.push(data.reasons[point.w[at]] || "no value");
       } else {
         const [low, high] = data.domains[state.rule][state.column];
         const step = high > low ? Math.floor(((value - low) / (high - low)) * data.steps) : 0;
@@ -157,20 +157,21 @@
       tools.querySelector("[data-key=model]").hidden = across;
       tools.querySelector("[data-key=fraction]").hidden = !across;
       const points = data.points[state.rule];
-      const headings = across ? data.models : data.rows.map((n) => `n = ${n.toLocaleString("en")}`);
       const pointOf = (index) => (across ? points[index][state.fraction] : points[state.model][index]);
+      const shown = (across ? data.models : data.rows).map((_, index) => index).filter((index) => pointOf(index)?.t > 0);
+      const headings = new Map(shown.map((index) => [index, across ? data.models[index] : data.rows[index].toLocaleString("en")]));
       const row = make("tr", {}, make("th", { scope: "col", textContent: "Subgroup" }));
-      for (const heading of headings) row.append(make("th", { scope: "col", className: "n", textContent: heading }));
+      for (const heading of headings.values()) row.append(make("th", { scope: "col", className: "n", textContent: heading }));
       table.tHead.replaceChildren(row);
       table.tBodies[0].replaceChildren(...data.subgroups.map((name, subgroup) => {
         const line = make("tr", {}, make("th", { scope: "row", textContent: name }));
-        headings.forEach((heading, index) => line.append(cell(pointOf(index), subgroup, heading)));
+        for (const index of shown) line.append(cell(pointOf(index), subgroup, across ? data.models[index] : `n = ${headings.get(index)}`));
         return line;
       }));
       const what = `${data.columns[state.column]}, ${data.rules[state.rule]} decisions`;
       table.caption.textContent = across
         ? `${what}, at n = ${data.rows[state.fraction].toLocaleString("en")}, by model`
-        : `${what}, of ${data.models[state.model]}, by amount of data`;
+        : `${what}, of ${data.models[state.model]}, by rows of data`;
       const [low, high] = data.domains[state.rule][state.column];
       document.getElementById("heat-low").textContent = low === null ? "" : show(low);
       document.getElementById("heat-high").textContent = high === null ? "" : show(high);

@@ -11,6 +11,7 @@
 #include "analysis/report/sections.h"
 #include "analysis/report/table_html.h"
 #include "analysis/subgroups/subgroups.h"
+#include "analysis/subgroups/tables.h"
 #include "analysis/text.h"
 #include "core/error.h"
 #include "store/store.h"
@@ -50,11 +51,15 @@ class Grid {
         points_.find({rule, static_cast<std::uint32_t>(model), static_cast<std::uint32_t>(fraction)});
     return found == points_.end() ? nullptr : found->second;
   }
-  /// At the largest amount of data with a solution; null where there is none.
-  const SubgroupPoint* largest(std::size_t model) const {
+  bool has_solution(std::size_t model, std::size_t fraction) const {
+    const auto* point = at(rule_, model, fraction);
+    return point && point->solutions > 0;
+  }
+  /// The largest amount of data at which any model has a solution; none where there is none.
+  std::optional<std::size_t> largest() const {
     for (auto f = fractions_.rbegin(); f != fractions_.rend(); ++f)
-      if (const auto* point = at(rule_, model, *f); point && point->solutions > 0) return point;
-    return nullptr;
+      if (std::ranges::any_of(models_, [&](std::size_t m) { return has_solution(m, *f); })) return *f;
+    return std::nullopt;
   }
   void only_rule(Rule rule) { rules_ = {rule}; }
   void only_fractions(std::size_t most) {
@@ -75,7 +80,9 @@ class Grid {
         !constraints.empty() ? constraints.front().rule : material.options.selection.rule.value_or("");
     for (const auto rule : rules_)
       if (name_of(rule) == wanted) rule_ = rule;
-    const auto solved = std::ranges::find_if(models_, [&](std::size_t m) { return largest(m) != nullptr; });
+    const auto solved = std::ranges::find_if(models_, [&](std::size_t m) {
+      return std::ranges::any_of(fractions_, [&](std::size_t f) { return has_solution(m, f); });
+    });
     if (solved != models_.end()) model_ = static_cast<std::size_t>(solved - models_.begin());
   }
 
@@ -169,8 +176,7 @@ class HeatMaps {
         "</div>\n" + ramp();
     out +=
         "<ul class=\"notes\"><li>Mean over the solutions; darker is larger. The scale is the same for all "
-        "models "
-        "and amounts of data.</li>";
+        "models and amounts of data. Amounts without a solution are left out.</li>";
     if (!left_out_.empty()) out += "<li>" + left_out_ + "</li>";
     return out + "</ul>\n<script type=\"application/json\" id=\"heat-data\">" + json_in_script(json()) +
            "</script>\n</figure>\n";
@@ -185,18 +191,20 @@ class HeatMaps {
     const auto model = grid_.models()[grid_.model()];
     const auto domain = domain_of(grid_, grid_.rule(), column());
     const auto& rows = material_.results.header.rows;
-    std::string out = "<table>\n<caption id=\"heat-caption\">" + escaped(analysis_.columns[column()].title) +
-                      " of " + escaped(material_.results.header.models[model].name) + ", " +
-                      std::string(name_of(grid_.rule())) +
-                      " decisions, by amount of data</caption>\n<thead><tr><th scope=\"col\">Subgroup</th>";
+    std::vector<std::size_t> shown;
     for (const auto f : grid_.fractions())
-      out += "<th scope=\"col\" class=\"n\">n = " + count(rows[f]) + "</th>";
+      if (grid_.has_solution(model, f)) shown.push_back(f);
+    std::string out = "<table>\n<caption id=\"heat-caption\">" +
+                      escaped(capitalised(analysis_.columns[column()].title)) + " of " +
+                      escaped(material_.results.header.models[model].name) + ", " +
+                      std::string(name_of(grid_.rule())) +
+                      " decisions, by rows of data</caption>\n<thead><tr><th scope=\"col\">Subgroup</th>";
+    for (const auto f : shown) out += "<th scope=\"col\" class=\"n\">" + count(rows[f]) + "</th>";
     out += "</tr></thead>\n<tbody>\n";
     for (std::size_t s = 0; s < analysis_.subgroups.size(); ++s) {
       out += "<tr><th scope=\"row\">" + escaped(analysis_.subgroups[s].name) + "</th>";
-      for (const auto f : grid_.fractions()) {
-        const auto* point = grid_.at(grid_.rule(), model, f);
-        const double value = point ? point->estimates[s][column()].value : std::nan("");
+      for (const auto f : shown) {
+        const double value = grid_.at(grid_.rule(), model, f)->estimates[s][column()].value;
         out += "<td class=\"n" +
                (std::isfinite(value) ? " h" + std::to_string(domain.step(value)) : std::string()) + "\">" +
                (std::isfinite(value) ? number(value) : "–") + "</td>";
@@ -225,8 +233,9 @@ class HeatMaps {
            json_list(grid_.fractions(), [&](std::size_t f) { return std::to_string(header.rows[f]); });
     out += ",\"subgroups\":" + json_list(analysis_.subgroups,
                                          [](const Subgroup& subgroup) { return json_string(subgroup.name); });
-    out += ",\"columns\":" +
-           json_list(analysis_.columns, [](const MeasureColumn& c) { return json_string(c.title); });
+    out += ",\"columns\":" + json_list(analysis_.columns, [](const MeasureColumn& c) {
+             return json_string(capitalised(c.title));
+           });
     out += ",\"rules\":" + json_list(grid_.rules(), [](Rule rule) { return json_string(name_of(rule)); });
     out += ",\"domains\":" + json_list(grid_.rules(), [&](Rule rule) {
              std::string domains = "[";
@@ -290,99 +299,42 @@ class HeatMaps {
 
 // ---- tables
 
-TableCell cell_of(const Estimate& estimate) {
-  if (estimate.trials == 0 && estimate.why_nan.empty()) return {};
-  return TableCell::of_interval(estimate.value, estimate.interval.lower, estimate.interval.upper,
-                                estimate.why_nan)
-      .flag(estimate.few_rows);
+/// The table with this column first, where it names the rows.
+Table led_by(Table table, std::string_view name) {
+  const auto found = std::ranges::find(table.columns, name, &TableColumn::name);
+  if (found == table.columns.end()) return table;
+  const auto index = found - table.columns.begin();
+  std::rotate(table.columns.begin(), found, found + 1);
+  for (auto& row : table.rows) std::rotate(row.begin(), row.begin() + index, row.begin() + index + 1);
+  return table;
 }
 
-std::vector<std::string> notes_of(const SubgroupAnalysis& analysis, Rule rule) {
-  return {"By " + words_for_rule(std::string(name_of(rule))) + " on " + words_for_truth(analysis.truth) +
-              "; mean over the solutions. In brackets " + fixed(100 * analysis.confidence, 0) +
-              " % intervals for the average model on a new evaluation set.",
-          "Flagged: fewer than " + shortest(analysis.min_rows) + " rows in the denominator."};
-}
-
-Table measures_table(const Material& material, const SubgroupAnalysis& analysis, const Grid& grid) {
-  Table table{"subgroups", "Subgroups at each model’s largest amount of data with a solution", {}, {}, {}};
-  const bool positives =
-      std::ranges::any_of(analysis.points, [](const auto& p) { return !p.positives.empty(); });
-  table.columns = {{"subgroup", "Subgroup", "", 0},
-                   {"model", "Model", "", 0},
-                   {"n", "Data", "rows that a trial saw", 0},
-                   {"rows", "Rows", "rows of the evaluation set, mean over trials", 0}};
-  if (positives) table.columns.push_back({"positives", "Positives", "rows of class 1 among them", 0});
-  for (const auto& column : analysis.columns)
-    table.columns.push_back({column.name, column.title, std::string(about(column.measure)), 3});
-  for (const auto m : grid.models()) {
-    const auto* point = grid.largest(m);
-    if (!point) continue;
-    for (std::size_t s = 0; s < analysis.subgroups.size(); ++s) {
-      std::vector<TableCell> row = {TableCell::of(analysis.subgroups[s].name),
-                                    TableCell::of(material.results.header.models[m].name),
-                                    TableCell::of_count(material.results.header.rows[point->fraction]),
-                                    TableCell::of_number(point->rows[s])};
-      if (positives)
-        row.push_back(point->positives.empty() ? TableCell{} : TableCell::of_number(point->positives[s]));
-      for (const auto& estimate : point->estimates[s]) row.push_back(cell_of(estimate));
-      table.rows.push_back(std::move(row));
-    }
-  }
-  table.notes = notes_of(analysis, grid.rule());
+std::string table_html(Table table, std::string_view first) {
+  if (table.rows.empty()) return "";
   if (table.rows.size() > most_table_rows) {
     table.notes.push_back("The first " + count(most_table_rows) + " of " + counted(table.rows.size(), "row") +
                           "; seldon-report tables writes them all.");
     table.rows.resize(most_table_rows);
   }
-  return table;
-}
-
-bool is_column(const SubgroupAnalysis& analysis, const std::string& name) {
-  return std::ranges::any_of(analysis.columns, [&](const auto& column) { return column.name == name; });
-}
-
-TableCell name_cell(const SubgroupAnalysis& analysis, const Gap& gap, std::size_t subgroup) {
-  if (gap.best == gap.worst) return {};
-  return TableCell::of(analysis.subgroups[subgroup].name);
-}
-
-Table gaps_table(const Material& material, const SubgroupAnalysis& analysis, const Grid& grid) {
-  Table table{"gaps", "Gaps between groups", {}, {}, {}};
-  table.columns = {
-      {"criterion", "Criterion", "", 0},
-      {"model", "Model", "", 0},
-      {"family", "Groups of", "the attribute, or the crossing, whose groups are compared", 0},
-      {"measure", "Driven by", "the measure in which the pair differs most", 0},
-      {"best", "Better group", "the larger value of the measure, or the smaller of one that counts errors",
-       0},
-      {"worst", "Worse group", "", 0},
-      {"difference", "Difference", "larger minus smaller value", 3},
-      {"ratio", "Ratio", "smaller over larger value", 3},
-      {"pairs", "Pairs", "from which this one was selected; the intervals hold for all of them together", 0}};
-  for (const auto m : grid.models()) {
-    const auto* point = grid.largest(m);
-    if (!point) continue;
-    for (const auto& gap : point->gaps) {
-      if (is_column(analysis, gap.criterion)) continue;
-      table.rows.push_back({TableCell::of(words(gap.title)),
-                            TableCell::of(material.results.header.models[m].name),
-                            TableCell::of(analysis.families[gap.family].name),
-                            TableCell::of(analysis.columns[gap.column].title),
-                            name_cell(analysis, gap, gap.best), name_cell(analysis, gap, gap.worst),
-                            cell_of(gap.difference), cell_of(gap.ratio), TableCell::of_count(gap.pairs)});
-    }
-  }
-  table.notes = notes_of(analysis, grid.rule());
-  return table;
-}
-
-std::string table_html(const Table& table) {
-  if (table.rows.empty()) return "";
   TableLook look;
   look.filter = true;
   look.screen_only = table.rows.size() > most_printed_rows;
-  return to_html(table, look);
+  return to_html(led_by(std::move(table), first), look);
+}
+
+std::string tables_html(const Material& material, const SubgroupAnalysis& analysis, const Grid& grid,
+                        std::size_t fraction) {
+  const auto& header = material.results.header;
+  const TablePlace place{static_cast<std::uint32_t>(fraction), grid.rule()};
+  const auto rule = grid.rule();
+  const SubgroupTableOptions usual{usual_columns(analysis), all_subgroups(analysis)};
+  const SubgroupTableOptions all{all_columns(analysis), all_subgroups(analysis)};
+  return table_html(gap_table(analysis, header, place, usual), "criterion") +
+         table_html(subgroup_table(analysis, header, place, all), "subgroup") +
+         "<details class=\"more\"><summary>Best and worst of all models, amounts of data and "
+         "subgroups</summary>" +
+         table_html(extremes_table(analysis, header, rule, usual), "subgroup") +
+         table_html(means_of_ten_table(analysis, header, rule, usual), "subgroup") + "</details>\n";
 }
 
 // ---- introduction and invariants
@@ -408,37 +360,18 @@ std::string introduction(const SubgroupAnalysis& analysis) {
 
 std::string invariants_html(const Material& material, const SubgroupAnalysis& analysis) {
   if (analysis.checks.empty() && analysis.breaches.empty()) return "";
+  const auto broken = analysis.breaches.size();
   std::string out = "<h3>Do the records keep their promises?</h3>\n";
-  if (analysis.breaches.empty()) {
+  if (broken == 0)
     out += "<p class=\"state complete\"><span class=\"mark\">All hold</span> " +
            counted(analysis.checks.size(), "invariant") + " checked on every record.</p>\n";
-  } else {
+  else
     out += "<p class=\"state damaged\"><span class=\"mark\">Broken</span> " +
-           counted(analysis.breaches.size(), "invariant") +
-           " does not hold: the figures of subgroups may be wrong.</p>\n";
-    Table broken{"breaches", "Broken invariants", {}, {}, {}};
-    broken.columns = {{"invariant", "Invariant", "", 0},
-                      {"cells", "Cells", "", 0},
-                      {"first", "First", "", 0},
-                      {"detail", "What was found", "", 0}};
-    const auto& header = material.results.header;
-    for (const auto& breach : analysis.breaches)
-      broken.rows.push_back({TableCell::of(breach.invariant), TableCell::of_count(breach.cells),
-                             TableCell::of(header.models.at(breach.model).name + ", data fraction " +
-                                           shortest(header.data_fracs.at(breach.fraction)) + ", trial " +
-                                           std::to_string(breach.trial)),
-                             TableCell::of(breach.detail)});
-    out += to_html(broken);
-  }
-  Table checks{"invariants", "Invariants", {}, {}, {}};
-  checks.columns = {{"invariant", "Invariant", "", 0},
-                    {"cells", "Cells checked", "", 0},
-                    {"deviation", "Largest deviation", "relative to what was expected", 3}};
-  for (const auto& check : analysis.checks)
-    checks.rows.push_back({TableCell::of(check.invariant), TableCell::of_count(check.checked),
-                           TableCell::of_number(check.largest_deviation)});
-  return out + "<details class=\"more\"><summary>What was checked</summary>" + to_html(checks) +
-         "</details>\n";
+           (broken == 1 ? "1 breach" : count(broken) + " breaches") +
+           " found: the figures of subgroups may be wrong.</p>\n";
+  return out + "<details class=\"more\"" + (broken == 0 ? "" : " open") +
+         "><summary>What was checked</summary>" +
+         to_html(invariant_table(analysis, material.results.header)) + "</details>\n";
 }
 
 std::optional<SubgroupAnalysis> analyse(const Material& material) {
@@ -465,14 +398,11 @@ std::string subgroups_section(const Material& material) {
   if (!analysis || analysis->columns.empty()) return "";
   Grid grid(material, *analysis);
   std::string out = introduction(*analysis);
-  const bool any =
-      std::ranges::any_of(grid.models(), [&](std::size_t m) { return grid.largest(m) != nullptr; });
-  if (!any)
+  const auto fraction = grid.largest();
+  if (!fraction)
     return out + "<p>No trial has returned a solution yet.</p>\n" + invariants_html(material, *analysis);
-  const auto measures = measures_table(material, *analysis, grid);
-  const auto gaps = gaps_table(material, *analysis, grid);
-  out += HeatMaps(material, *analysis, grid).html();
-  return out + table_html(gaps) + table_html(measures) + invariants_html(material, *analysis);
+  const auto tables = tables_html(material, *analysis, grid, *fraction);
+  return out + HeatMaps(material, *analysis, grid).html() + tables + invariants_html(material, *analysis);
 }
 
 }  // namespace seldon::analysis::report

@@ -36,6 +36,8 @@ class Reasons {
   std::vector<std::string> reasons_;
 };
 
+constexpr const char* flag = "<span class=\"flag\"><span class=\"hidden\"> flagged</span></span>";
+
 bool is_numeric(const Table& table, std::size_t column) {
   return std::ranges::any_of(table.rows, [&](const auto& row) {
     return row[column].kind == Kind::number || row[column].kind == Kind::count;
@@ -56,11 +58,12 @@ std::string content_of(const TableCell& cell, const TableColumn& column, Reasons
     case Kind::number:
       out = number(cell.value, column.decimals);
       if (std::isnan(cell.value) && !cell.text.empty()) out += "<sup>" + reasons.letter(cell.text) + "</sup>";
+      if (cell.flagged) out += flag;
       if (cell.interval && !std::isnan(cell.value))
         out += " <span class=\"ci\">[" + number(cell.lower, column.decimals) + ", " +
                number(cell.upper, column.decimals) + "]</span>";
   }
-  if (cell.flagged) out += "<span class=\"flag\"><span class=\"hidden\"> flagged</span></span>";
+  if (cell.flagged && cell.kind != Kind::number) out += flag;
   return out;
 }
 
@@ -79,7 +82,8 @@ std::string columns_explained(const Table& table) {
   std::string items;
   for (const auto& column : table.columns)
     if (!column.about.empty())
-      items += "<div><dt>" + escaped(column.title) + "</dt><dd>" + escaped(column.about) + "</dd></div>";
+      items += "<div><dt>" + escaped(capitalised(column.title)) + "</dt><dd>" + escaped(column.about) +
+               "</dd></div>";
   if (items.empty()) return "";
   return "<details class=\"about\"><summary>What the columns are</summary><dl>" + items + "</dl></details>\n";
 }
@@ -97,7 +101,7 @@ std::string to_html(const Table& table, const TableLook& look) {
                     "<caption id=\"" + id + "-caption\">" + escaped(table.title) + "</caption>\n<thead><tr>";
   for (std::size_t c = 0; c < table.columns.size(); ++c)
     out += std::string("<th scope=\"col\"") + (numeric[c] ? " class=\"n\"" : "") + ">" +
-           escaped(table.columns[c].title) + "</th>";
+           escaped(capitalised(table.columns[c].title)) + "</th>";
   out += "</tr></thead>\n<tbody>\n";
   Reasons reasons;
   for (const auto& row : table.rows) {

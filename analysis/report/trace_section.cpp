@@ -14,7 +14,7 @@
 namespace seldon::analysis::report {
 namespace {
 
-constexpr std::size_t most_traces = 12;  // of models and amounts of data
+constexpr std::size_t most_traces = 24, most_of_a_model = 6;  // amounts of data
 constexpr std::size_t most_points = 240, told_points = 40;
 
 /// A line with its band, at no more iterations than can be seen.
@@ -111,45 +111,66 @@ std::string words_for(const TraceSummary& trace) {
   return out + ".</p>\n";
 }
 
-}  // namespace
+/// Positions of at most `most` of `all` things, evenly spread, the first and the last among them.
+std::vector<std::size_t> spread(std::size_t all, std::size_t most) {
+  std::vector<std::size_t> chosen;
+  for (std::size_t i = 0; i < std::min(all, most); ++i)
+    chosen.push_back(all <= most || most < 2 ? i : i * (all - 1) / (most - 1));
+  return chosen;
+}
 
-std::string traces_section(const Material& material) {
-  const auto& header = material.results.header;
+/// The traces of a model, largest amount of data first.
+std::vector<TraceSummary> traces_of(const store::Reader& reader, const std::string& model) {
+  const auto& header = reader.header();
   std::vector<std::size_t> fractions;
   for (std::size_t f = 0; f < header.data_fracs.size(); ++f) fractions.push_back(f);
   std::ranges::stable_sort(fractions, std::ranges::greater{}, [&](std::size_t f) { return header.rows[f]; });
-
-  const store::Reader reader(material.store);
-  std::string out;
-  std::size_t drawn = 0, left_out = 0;
-  for (std::size_t m = 0; m < material.summary.models.size(); ++m) {
-    const auto& name = material.summary.models[m].name;
-    if (!has_trace(header, name)) continue;
-    bool first = true;
-    for (const auto f : fractions) {
-      if (drawn == most_traces) {
-        ++left_out;
-        continue;
-      }
-      TraceSummary trace;
-      try {
-        trace = read_trace(reader, {name, header.data_fracs[f], std::nullopt, TraceBand::quartiles});
-      } catch (const InputError&) {
-        continue;  // no trial with a trace there
-      }
-      const auto title = escaped(name) + ", n = " + count(header.rows[f]);
-      const auto figure = words_for(trace) + TraceFigure(trace, m).html();
-      if (first)
-        out += "<h3>" + title + "</h3>\n" + figure;
-      else
-        out += "<details class=\"more screen\"><summary>" + title + "</summary>\n" + figure + "</details>\n";
-      first = false;
-      ++drawn;
+  std::vector<TraceSummary> traces;
+  for (const auto chosen : spread(fractions.size(), most_of_a_model)) {
+    try {
+      traces.push_back(read_trace(
+          reader, {model, header.data_fracs[fractions[chosen]], std::nullopt, TraceBand::quartiles}));
+    } catch (const InputError&) {
+      continue;  // no trial with a trace there
     }
   }
-  if (left_out > 0)
-    out += "<p class=\"muted\">" + counted(left_out, "more amount") +
-           " of data: <code>seldon-report plots</code> draws them.</p>\n";
+  return traces;
+}
+
+std::string title_of(const TraceSummary& trace) {
+  return escaped(trace.model) + ", n = " + count(trace.rows);
+}
+
+}  // namespace
+
+std::string traces_section(const Material& material) {
+  const store::Reader reader(material.store);
+  std::string out;
+  std::size_t drawn = 0;
+  bool all = true;
+  for (std::size_t m = 0; m < material.summary.models.size(); ++m) {
+    const auto& name = material.summary.models[m].name;
+    if (!has_trace(reader.header(), name)) continue;
+    if (drawn >= most_traces) {
+      all = false;
+      continue;
+    }
+    const auto traces = traces_of(reader, name);
+    all = all && traces.size() == reader.header().data_fracs.size();
+    drawn += traces.size();
+    if (traces.empty()) continue;
+    out += "<h3>" + title_of(traces[0]) + "</h3>\n" + words_for(traces[0]) + TraceFigure(traces[0], m).html();
+    if (traces.size() == 1) continue;
+    out += "<details class=\"more screen\"><summary>" + escaped(name) + " with less data</summary>\n";
+    for (std::size_t t = 1; t < traces.size(); ++t)
+      out +=
+          "<h4>" + title_of(traces[t]) + "</h4>\n" + words_for(traces[t]) + TraceFigure(traces[t], m).html();
+    out += "</details>\n";
+  }
+  if (!out.empty() && !all)
+    out +=
+        "<p class=\"muted\">Not all amounts of data are shown: <code>seldon-report plots</code> draws "
+        "any.</p>\n";
   return out;
 }
 
