@@ -51,7 +51,8 @@ TableCell cell_of(const Estimate& estimate) {
 
 TableCell spread(double value, const Estimate& estimate, const char* why) {
   if (estimate.trials == 0 && estimate.why_nan.empty()) return {};
-  return TableCell::of_number(value, estimate.why_nan.empty() ? why : estimate.why_nan);
+  return TableCell::of_number(
+      value, !std::isnan(value) ? "" : estimate.why_nan.empty() ? std::string(why) : estimate.why_nan);
 }
 
 TableCell between_cell(const Estimate& estimate) {
@@ -305,15 +306,18 @@ Table equality_table(const SubgroupAnalysis& analysis, const store::Header& head
         continue;
       most = std::max(most, contrast.tests);
       const auto& estimate = point->estimates[contrast.subgroup][contrast.column];
-      const char* why = estimate.why_nan.empty() ? "the test cannot be made of so few rows" : "no value";
+      const auto number = [&](double value) {
+        const char* why = estimate.why_nan.empty() ? "the test cannot be made of these rows" : "no value";
+        return TableCell::of_number(value, std::isnan(value) ? why : "");
+      };
       table.rows.push_back({TableCell::of(header.models[point->model].name),
                             TableCell::of(analysis.columns[contrast.column].name),
                             TableCell::of(analysis.subgroups[contrast.subgroup].name),
                             cell_of(contrast.difference), cell_of(contrast.ratio),
-                            TableCell::of_number(contrast.test.statistic, why),
-                            TableCell::of_number(contrast.test.degrees_of_freedom, why),
-                            TableCell::of_number(contrast.test.p, why),
-                            TableCell::of_number(contrast.holm, why), TableCell::of_count(contrast.tests)});
+                            number(contrast.test.statistic),
+                            number(contrast.test.degrees_of_freedom),
+                            number(contrast.test.p),
+                            number(contrast.holm), TableCell::of_count(contrast.tests)});
     }
   add_common_notes(table, analysis, header, place);
   table.notes.push_back(
