@@ -89,7 +89,7 @@ std::string attribute(std::string_view name, std::string_view value) {
 std::string id_of(std::string_view text) {
   std::string id;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
     id += plain ? c : '-';
   }
   return id;

@@ -21,7 +21,7 @@ std::string json_in_script(std::string_view json);
 /// ` name="value"`, the value escaped.
 std::string attribute(std::string_view name, std::string_view value);
 
-/// Letters, digits and '-': a part of an id that is the same for the same text.
+/// Letters, digits, '_' and '-': a part of an id that is the same for the same text.
 std::string id_of(std::string_view text);
 
 /// A number for people: fixed decimals, a true minus sign, thousands set off by commas; in scientific

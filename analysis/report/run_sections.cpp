@@ -243,7 +243,7 @@ std::string timeline_section(const Material& material) {
                     counted(sessions.size(), "run") + "; workers were busy for " +
                     fixed(100 * utilisation(sessions), 1) + " % of the time that they were there.</p>\n" +
                     "<figure class=\"timeline\"><div class=\"scroll\" role=\"region\" tabindex=\"0\" "
-                    "aria-label=\"Timeline\" id=\"timeline-picture\">" +
+                    "aria-label=\"Picture of the leases\" id=\"timeline-picture\">" +
                     svg + "</div></figure>\n";
   if (rows.unreadable > 0)
     out += "<p class=\"muted\">" + counted(rows.unreadable, "line") +
