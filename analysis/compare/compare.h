@@ -20,10 +20,10 @@ struct Side {
 };
 
 struct CompareOptions {
-  std::vector<std::pair<std::string, std::string>> models;  ///< A's and B's; empty: those of equal name
-  Selection selection;      ///< of both; a rule only where a store has several
-  std::string performance;  ///< measure; empty: A's first that B has, too
-  bool same_rows = false;   ///< the user vouches that a trial drew the same rows in both
+  std::vector<std::pair<std::string, std::string>> models = {};  ///< A's and B's; empty: those of equal name
+  Selection selection = {};      ///< of both; a rule only where a store has several
+  std::string performance = {};  ///< measure; empty: A's first that B has, too
+  bool same_rows = false;        ///< the user vouches that a trial drew the same rows in both
 };
 
 /// One quantity of one model at one data fraction.

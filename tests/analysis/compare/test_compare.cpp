@@ -170,7 +170,9 @@ TEST(Compare, OneSideMayKnowFailuresOnly) {
   b.models[0].outcomes[5] = b.models[0].outcomes[6] = Outcome::solution;
   b.models[0].g[5 * 2] = 1;
   b.models[0].g[6 * 2] = 0;
-  const auto comparison = compared(five_trials(0), b, {.selection = {.rule = "hard"}});
+  CompareOptions hard;
+  hard.selection.rule = "hard";
+  const auto comparison = compared(five_trials(0), b, hard);
   EXPECT_EQ(at(comparison, "failure rate, parity", 100).b.value, 0.5);
   EXPECT_THAT(comparison.notes, Contains(HasSubstr("Rule of parity: hard in A, failed in B")));
   EXPECT_THAT(comparison.notes, Contains(HasSubstr("PARTIAL: of B 2 of 10 cells are recorded")));
