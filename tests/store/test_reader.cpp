@@ -61,6 +61,30 @@ TEST(Reader, GivesCompoundsInBlocks) {
   }
 }
 
+TEST(Reader, ReadsConsecutiveCellsIntoTheCallersMemory) {
+  const example::Folder folder;
+  const Header header = example::header();
+  Writer writer = Writer::create(folder.file(), header);
+  for (CellKey key : example::all_cells(header)) writer.write(example::report(writer, key));
+  const Reader reader(folder.file());
+  std::vector<CellState> states(5);
+  reader.read_states(0, 7, states);
+  EXPECT_EQ(states, std::vector(5, CellState::done));
+  std::vector<std::byte> compounds(5 * reader.layout(0).compound_bytes());
+  reader.read_compounds(0, 7, compounds);
+  EXPECT_EQ(compounds, reader.compounds(0, 7, 5));
+  std::vector<double> traces(2 * 5 * 3);
+  reader.read_array(0, Field::trace, 3, traces);
+  const auto second = reader.array({0, 0, 1, 0}, Field::trace);
+  EXPECT_TRUE(std::ranges::equal(std::span(traces).last(15), second));
+
+  EXPECT_THROW(reader.read_states(0, 8, states), InternalError);
+  EXPECT_THROW(reader.read_compounds(0, 8, compounds), InternalError);
+  EXPECT_THROW(reader.read_compounds(0, 0, std::span(compounds).first(5)), InternalError);
+  EXPECT_THROW(reader.read_array(0, Field::trace, 11, traces), InternalError);
+  EXPECT_THROW(reader.read_array(1, Field::trace, 0, traces), InternalError);
+}
+
 TEST(Reader, FindsNaNWhereNothingIsRecorded) {
   const example::Folder folder;
   { Writer::create(folder.file(), example::header()); }
