@@ -8,6 +8,7 @@
 #include "analysis/output.h"
 #include "analysis/plots/gnuplot.h"
 #include "analysis/plots/palette.h"
+#include "analysis/results.h"
 #include "analysis/text.h"
 #include "core/error.h"
 
@@ -320,6 +321,7 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 std::string words_for_rule(const std::string& rule) {
   if (rule == "soft") return "soft decisions (mean probabilities)";
   if (rule == "hard") return "hard decisions (predicted labels)";
+  if (rule == "recorded" || rule == failures_only) return "judged as in the imported results";
   return rule == "value" ? "predicted values" : rule + " decisions";
 }
 

@@ -6,6 +6,7 @@
 #include "analysis/aggregate.h"
 #include "core/error.h"
 #include "example.h"
+#include "plots/constraints.h"
 
 namespace seldon::analysis {
 namespace {
@@ -120,6 +121,120 @@ TEST(Aggregate, PointsAscendByAmountOfData) {
   EXPECT_EQ(points[0].rows, 100u);
   EXPECT_EQ(points[1].rows, 500u);
   EXPECT_EQ(points[2].rows, 1000u);
+}
+
+TEST(Aggregate, BandOfStandardErrorsAlwaysHasAWidth) {
+  // Where it has one, it is the mean and standard error of zeros and ones.
+  EXPECT_NEAR(rate_of(10, 25).lower, 0.3, 1e-15);
+  EXPECT_NEAR(rate_of(10, 25).upper, 0.5, 1e-15);
+  EXPECT_EQ(rate_of(1, 2).lower, 0);  // cut
+  EXPECT_EQ(rate_of(1, 2).upper, 1);
+  // statsmodels.stats.proportion.proportion_confint(k, n, 1 - .6826894921370859, 'wilson')
+  EXPECT_EQ(rate_of(0, 40).lower, 0);
+  EXPECT_NEAR(rate_of(0, 40).upper, 0.02439024390243903, 1e-12);
+  EXPECT_NEAR(rate_of(40, 40).lower, 0.975609756097561, 1e-12);
+  EXPECT_EQ(rate_of(40, 40).upper, 1);
+  EXPECT_NEAR(rate_of(1, 1).lower, 0.5, 1e-12);
+  EXPECT_NEAR(rate_of(0, 1).upper, 0.5, 1e-12);
+}
+
+TEST(Aggregate, BandIsTheIntervalThatIsAskedFor) {
+  // proportion_confint(k, n, .05, 'wilson' and 'beta')
+  EXPECT_NEAR(rate_of(10, 25, RateInterval::wilson).lower, 0.2340330237774797, 1e-12);
+  EXPECT_NEAR(rate_of(10, 25, RateInterval::wilson).upper, 0.5926054264103301, 1e-12);
+  EXPECT_NEAR(rate_of(0, 40, RateInterval::wilson).upper, 0.08762160119728668, 1e-12);
+  EXPECT_NEAR(rate_of(0, 40, RateInterval::exact).upper, 0.0880973028788024, 1e-12);
+  EXPECT_NEAR(rate_of(40, 40, RateInterval::exact).lower, 0.9119026971211976, 1e-12);
+  EXPECT_NEAR(rate_of(0, 40).wilson_upper, 0.08762160119728668, 1e-12);
+  // scipy.stats.t.interval(.95, 3, mean, sem); one standard error by default
+  const std::vector<double> values = {0.61, 0.58, 0.64, 0.6};
+  EXPECT_NEAR(mean_of(values).lower, 0.595, 1e-15);
+  EXPECT_NEAR(mean_of(values, RateInterval::exact).lower, 0.5677194211839537, 1e-12);
+  EXPECT_NEAR(mean_of(values, RateInterval::wilson).upper, 0.6472805788160464, 1e-12);
+  EXPECT_NEAR(mean_of(values, RateInterval::wilson).error, 0.0125, 1e-15);
+}
+
+/// Six trials of one model: four solutions, of which trial 1 violates the first constraint, trial 2 both,
+/// trial 3 (g NaN) the second; one without a solution; one not run.
+Results two_constraints() {
+  auto results = example::empty(2, {1.0}, 6);
+  example::solve(results, 0, 0, 0, 0.6, -0.1);
+  example::solve(results, 0, 0, 1, 0.6, 0.1);
+  example::solve(results, 0, 0, 2, 0.6, 0.1);
+  example::solve(results, 0, 0, 3, 0.6, -0.1);
+  example::refuse(results, 0, 0, 4, NsfReason::safety_test);
+  example::add_constraint(results, "other", 0.1, [](std::size_t, std::size_t, std::size_t trial) {
+    return trial == 2 ? 0.5 : trial == 3 ? nan : -0.5;
+  });
+  return results;
+}
+
+TEST(Aggregate, FailuresAmongSolutionsAndOfAnyConstraint) {
+  const auto summary = aggregate(two_constraints());
+  const auto& point = summary.models.at(0).points.at(0);
+  EXPECT_EQ(point.violation.at(0).count, 2u);
+  EXPECT_EQ(point.violation[0].trials, 5u);
+  EXPECT_EQ(point.conditional.at(0).count, 2u);
+  EXPECT_EQ(point.conditional[0].trials, 4u);
+  EXPECT_EQ(point.conditional[1].value, 0.5);
+  EXPECT_EQ(point.joint.count, 3u);  // not 2 + 2: trial 2 violates both
+  EXPECT_EQ(point.joint.value, 0.6);
+  EXPECT_EQ(point.joint_conditional.value, 0.75);
+  EXPECT_NEAR(summary.joint_delta(), 0.15, 1e-15);
+  // The other model has no recorded trial.
+  EXPECT_TRUE(std::isnan(summary.models.at(1).points.at(0).joint.value));
+  EXPECT_TRUE(std::isnan(summary.models[1].points[0].conditional[0].value));
+}
+
+TEST(Aggregate, JointFailureIsUnknownWhereAModelLacksAConstraint) {
+  auto results = two_constraints();
+  results.header.constraints.push_back({"third", "PR - 0.5 <= 0", "soft", "student_t", 0.9});
+  const auto summary = aggregate(results);
+  EXPECT_TRUE(std::isnan(summary.models[0].points[0].joint.value));
+  EXPECT_EQ(summary.models[0].points[0].violation[0].count, 2u);
+  EXPECT_EQ(summary.joint_delta(), 1);  // .05 + .1 + .9: no bound at all
+}
+
+TEST(Aggregate, ChoiceOrdersModelsAndConstraints) {
+  const auto results = example::many(5);
+  const Choice choice{{"baseline_3", "qsa"}, {"third", "parity"}, "accuracy", RateInterval::exact};
+  const auto summary = aggregate(results, {}, choice);
+  ASSERT_EQ(summary.models.size(), 2u);
+  EXPECT_EQ(summary.models[0].name, "baseline_3");
+  EXPECT_EQ(summary.models[0].index, 3u);
+  EXPECT_EQ(summary.models[1].name, "qsa");
+  ASSERT_EQ(summary.constraints.size(), 2u);
+  EXPECT_EQ(summary.constraints[0].header.name, "third");
+  EXPECT_EQ(summary.performance, "accuracy");
+  EXPECT_EQ(summary.interval, RateInterval::exact);
+  const auto all = aggregate(results);
+  const auto &one = summary.models[0].points[2], &other = all.models[3].points[2];
+  EXPECT_EQ(one.violation[0].count, other.violation[2].count);
+  EXPECT_EQ(one.violation[1].count, other.violation[0].count);
+  EXPECT_EQ(one.violation[0].lower, other.violation[2].exact_lower);
+  // The example's second measure is its first plus one.
+  EXPECT_NEAR(one.performance.value, other.performance.value + 1, 1e-12);
+}
+
+std::string refusal(const Results& results, const Choice& choice) {
+  try {
+    aggregate(results, {}, choice);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Aggregate, WhatIsNotThereIsRefusedWithWhatIs) {
+  const auto results = example::small();
+  EXPECT_EQ(refusal(results, {.models = {"qsb"}, .constraints = {}, .measure = {}}),
+            "the store holds no model 'qsb'; it holds 'qsa', 'baseline_1'");
+  EXPECT_EQ(refusal(results, {.models = {}, .constraints = {"p"}, .measure = {}}),
+            "the store holds no constraint 'p'; it holds 'parity'");
+  EXPECT_EQ(refusal(results, {.models = {}, .constraints = {}, .measure = "f1"}),
+            "the store holds no performance measure 'f1'; it holds 'log_loss', 'accuracy'");
+  EXPECT_EQ(refusal(results, {.models = {"qsa", "qsa"}, .constraints = {}, .measure = {}}),
+            "the model 'qsa' is chosen twice; name each once");
 }
 
 struct PandasPoint {

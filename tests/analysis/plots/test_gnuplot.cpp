@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "analysis/plots/gnuplot.h"
 #include "analysis/output.h"
+#include "analysis/plots/gnuplot.h"
 #include "analysis/text.h"
 #include "core/error.h"
 #include "example.h"

@@ -8,9 +8,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "analysis/plots/gnuplot.h"
 #include "analysis/output.h"
+#include "analysis/plots/gnuplot.h"
 #include "analysis/plots/three_plots.h"
+#include "constraints.h"
 #include "core/error.h"
 #include "example.h"
 
@@ -25,8 +26,8 @@ constexpr std::array all_formats = {Format::svg, Format::pdf, Format::png};
 
 /// Draws all formats and expects gnuplot to have nothing to say.
 void expect_drawn(const Results& results, const std::filesystem::path& folder,
-                  const Selection& selection = {}) {
-  write_three_plots(aggregate(results, selection), folder, all_formats);
+                  const ThreePlotsOptions& options = {}) {
+  write_three_plots(aggregate(results), folder, all_formats, options);
   EXPECT_THAT(example::read_file(folder / "three_plots.svg"), StartsWith("<?xml"));
   EXPECT_THAT(example::read_file(folder / "three_plots.svg"), HasSubstr("</svg>"));
   EXPECT_THAT(example::read_file(folder / "three_plots.pdf"), StartsWith("%PDF"));
@@ -163,22 +164,176 @@ TEST(ThreePlots, ConstantAndMissingPerformance) {
   expect_drawn(results, folder.path());
 }
 
-TEST(ThreePlots, MoreModelsThanColoursStayDistinct) {
-  const example::Folder folder;
-  auto results = example::empty(12, {0.01, 0.1, 1.0}, 3);
-  for (std::size_t model = 0; model < 12; ++model)
-    for (std::size_t fraction = 0; fraction < 3; ++fraction)
-      for (std::size_t trial = 0; trial < 3; ++trial)
-        example::solve(results, model, fraction, trial, 0.5 + 0.01 * static_cast<double>(model + trial),
-                       -0.1);
-  expect_drawn(results, folder.path());
-  const auto script = three_plots_script(aggregate(results));
+/// What tells the curves of a script apart.
+std::set<std::string> styles_of(const std::string& script) {
   std::set<std::string> styles;
   std::istringstream lines(script);
   for (std::string line; std::getline(lines, line);)
     if (line.starts_with("set style line "))
-      styles.insert(line.substr(line.find("linecolor"), 27) + line.substr(line.find("pointtype"), 13));
-  EXPECT_EQ(styles.size(), 12u);
+      styles.insert(line.substr(line.find("linecolor"), 27) +
+                    line.substr(line.find("pointtype"), line.find(" pointsize") - line.find("pointtype")));
+  return styles;
+}
+
+TEST(ThreePlots, MoreModelsThanColoursStayDistinct) {
+  const example::Folder folder;
+  expect_drawn(example::many(12), folder.path());
+  EXPECT_EQ(styles_of(three_plots_script(aggregate(example::many(12)))).size(), 12u);
+  EXPECT_EQ(styles_of(three_plots_script(aggregate(example::many(40)))).size(), 40u);
+}
+
+TEST(ThreePlots, EveryWidthDrawsEveryPanel) {
+  const example::Folder folder;
+  for (double width : {one_column, two_columns, full_width})
+    for (auto failure : {FailurePanels::all, FailurePanels::both}) {
+      ThreePlotsOptions options;
+      options.style.width = width;
+      options.failure = failure;
+      write_three_plots(aggregate(example::many(12)), folder.path(), std::array{Format::svg}, options);
+      const auto svg = example::read_file(folder.path() / "three_plots.svg");
+      for (const char* text : {"Log loss", "Solution rate", "Failure rate",
+                               "parity:", "second:", "third:", "any constraint violated:", "Σδ = 0.2",
+                               "δ = 0.1", "soft decisions", "ground truth: original", "baseline_11"})
+        EXPECT_THAT(svg, HasSubstr(text)) << width;
+      EXPECT_EQ(svg.find("Failure rate of solutions") != std::string::npos, failure == FailurePanels::both);
+    }
+}
+
+TEST(ThreePlots, RowOfAllConstraintsIsAChoice) {
+  const auto summary = aggregate(example::many(2));
+  EXPECT_THAT(three_plots_script(summary), HasSubstr("any constraint violated"));
+  ThreePlotsOptions options;
+  options.joint = false;
+  EXPECT_THAT(three_plots_script(summary, options), Not(HasSubstr("any constraint violated")));
+  options.joint = true;  // one constraint has no such row
+  EXPECT_THAT(three_plots_script(aggregate(example::small()), options),
+              Not(HasSubstr("any constraint violated")));
+}
+
+TEST(ThreePlots, DataHoldsJointAndConditionalFailures) {
+  auto results = example::empty(1, {1.0}, 4);
+  for (std::size_t trial = 0; trial < 3; ++trial)
+    example::solve(results, 0, 0, trial, 0.5, trial == 0 ? 0.1 : -0.1);
+  example::refuse(results, 0, 0, 3, NsfReason::safety_test);
+  example::add_constraint(results, "other", 0.05, [](std::size_t, std::size_t, std::size_t trial) {
+    return trial == 1 ? 1.0 : -1.0;
+  });
+  const auto data = three_plots_data(aggregate(results));
+  // pandas: [1, 1, 0, 0] and [1, 1, 0]: means .5 and 2/3
+  EXPECT_THAT(data, HasSubstr("# qsa: failure rate, any constraint\n1 1000 0.5 0.21132486540518713 "
+                              "0.7886751345948129 0.28867513459481287 "));
+  EXPECT_THAT(data,
+              HasSubstr("# qsa: failure rate among solutions, any constraint\n1 1000 0.6666666666666666 "));
+  EXPECT_THAT(data, HasSubstr("# qsa: failure rate, parity\n1 1000 0.25 0 0.5 0.25 "));
+  EXPECT_THAT(data, HasSubstr("# qsa: failure rate among solutions, other\n1 1000 0.3333333333333333 "));
+}
+
+TEST(ThreePlots, OptionsReachTheFigure) {
+  const example::Folder folder;
+  ThreePlotsOptions options;
+  options.style.width = two_columns;
+  options.style.font = "DejaVu Serif";
+  options.style.font_size = 7.5;
+  options.style.title_font_size = 9.5;
+  options.style.legend_font_size = 6.5;
+  options.style.legend_columns = 1;
+  options.style.title_text = "A title; `touch pwned`";
+  options.style.marker_size = 2;
+  options.style.name = "figure-3";
+  options.labels = {{"baseline_1", "Logistic '$(touch pwned)' regression"}};
+  options.x_label = "m";
+  options.performance_label = "Loss (nats)";
+  options.solution_label = "P(solution)";
+  options.failure_label = "P(violation)";
+  options.performance_log = true;
+  options.x_log = false;
+  options.performance_limits = AxisRange{0.4, 0.9};
+  options.counts = true;
+  options.failure = FailurePanels::both;
+  write_three_plots(aggregate(example::small()), folder.path(), all_formats, options);
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "pwned"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "three_plots.gp"));
+  const auto svg = example::read_file(folder.path() / "figure-3.svg");
+  for (const char* text : {"A title; `touch pwned`", "Logistic '$(touch pwned)' regression", "Loss (nats)",
+                           "P(solution)", "P(violation)", "P(violation), solutions only", "DejaVu Serif"})
+    EXPECT_THAT(svg, HasSubstr(text));
+  EXPECT_THAT(svg, Not(HasSubstr("Amount of data")));
+  const auto script = example::read_file(folder.path() / "figure-3.gp");
+  for (const char* text : {"set yrange [0.4:0.9]", "set logscale y 10", "font ',9.5'", "font ',6.5'",
+                           "maxcols 1 ", "size 7.16in,", "data = 'figure-3.dat'", "DejaVu Serif,7.5"})
+    EXPECT_THAT(script, HasSubstr(text));
+  EXPECT_THAT(script, Not(HasSubstr("set logscale x")));
+  EXPECT_EQ(run_gnuplot(folder.path(), {"-e", "format = 'png'", "figure-3.gp"}), "");
+}
+
+TEST(ThreePlots, LegendTitleAndDeltaCanBeLeftOut) {
+  ThreePlotsOptions options;
+  options.style.legend = options.style.title = options.delta = false;
+  auto results = example::small();
+  results.header.name = "the_experiment";
+  const auto script = three_plots_script(aggregate(results), options);
+  for (const char* text : {"keyentry", "the_experiment", "PR | [M]", "set arrow 1 "})
+    EXPECT_THAT(script, Not(HasSubstr(text)));
+  // What judges is named all the same.
+  EXPECT_THAT(script, HasSubstr("soft decisions (mean probabilities)"));
+  EXPECT_THAT(script, HasSubstr("ground truth: original data"));
+}
+
+TEST(ThreePlots, NumbersOfTrialsStandAtPerformancesThatLackSome) {
+  ThreePlotsOptions options;
+  const auto summary = aggregate(example::small());  // qsa: 0, 3, 6 and 9 of 10 trials
+  EXPECT_THAT(three_plots_script(summary, options), Not(HasSubstr("with labels")));
+  options.counts = true;
+  const auto script = three_plots_script(summary, options);
+  EXPECT_THAT(script, HasSubstr("data index 0 using 2:(strstrt(' 0 1 2 ', sprintf(' %d ', $0)) > 0"));
+  EXPECT_THAT(script, Not(HasSubstr("data index 1 using 2:(strstrt")));  // the baseline: all ten
+}
+
+TEST(ThreePlots, IntervalIsNamed) {
+  for (const auto& [interval, words] :
+       {std::pair{RateInterval::standard_error,
+                  "standard error over 10 trials (at rates 0 and 1: Wilson, z = 1)"},
+        std::pair{RateInterval::wilson, "rates with Wilson's 95 % interval over 10 trials"},
+        std::pair{RateInterval::exact, "rates with Clopper and Pearson's 95 % interval"}}) {
+    const auto summary = aggregate(example::small(), {}, {{}, {}, {}, interval});
+    EXPECT_THAT(replaced(three_plots_script(summary), "\\047", "'"), HasSubstr(words));
+  }
+}
+
+template <class Change>
+void expect_refused(const std::string& words, Change change) {
+  ThreePlotsOptions options;
+  change(options);
+  try {
+    three_plots_script(aggregate(example::small()), options);
+    ADD_FAILURE() << words;
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr(words));
+  }
+}
+
+TEST(ThreePlots, WhatCannotBeDrawnIsRefused) {
+  expect_refused("--width is 1", [](auto& o) { o.style.width = 1; });
+  expect_refused("--font-size is 1000", [](auto& o) { o.style.font_size = 1000; });
+  expect_refused("--font-size is nan", [](auto& o) { o.style.font_size = std::nan(""); });
+  expect_refused("--marker-size is -1", [](auto& o) { o.style.marker_size = -1; });
+  expect_refused("--font: 'x'; system(", [](auto& o) { o.style.font = "x'; system('touch pwned')"; });
+  expect_refused("--name: '../x'", [](auto& o) { o.style.name = "../x"; });
+  expect_refused("--name: 'a'b'", [](auto& o) { o.style.name = "a'b"; });
+  expect_refused("--performance-limits 2,1", [](auto& o) { o.performance_limits = AxisRange{2, 1}; });
+  expect_refused("begins above 0", [](auto& o) {
+    o.performance_limits = AxisRange{-1, 1};
+    o.performance_log = true;
+  });
+  expect_refused("shown are 'qsa', 'baseline_1'", [](auto& o) { o.labels = {{"qsb", "x"}}; });
+}
+
+TEST(ThreePlots, LogarithmicAxisRefusesWhatIsNotAboveZero) {
+  auto results = example::empty(1, {1.0}, 2);
+  for (std::size_t trial = 0; trial < 2; ++trial) example::solve(results, 0, 0, trial, -0.5, -0.1);
+  ThreePlotsOptions options;
+  options.performance_log = true;
+  EXPECT_THROW(three_plots_script(aggregate(results), options), InputError);
 }
 
 TEST(ThreePlots, OneRowPerConstraint) {
