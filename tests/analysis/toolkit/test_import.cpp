@@ -133,7 +133,7 @@ TEST_F(Import, SeldonianModelsComeFirstAndCanBeNamed) {
 /// A baseline that was fitted and judged, but whose performance is no number, may still have failed.
 TEST_F(Import, BaselineWithoutPerformanceIsASolutionIfItsGIsThere) {
   put("lr_results.csv", "data_frac,trial_i,performance,gvec\n1.0,0,,[0.25]\n1.0,1,,[-inf]\n");
-  const auto& model = imported(options_for(100)).models[0];
+  const auto model = imported(options_for(100)).models[0];
   EXPECT_EQ(model.outcomes[0], Outcome::solution);
   EXPECT_EQ(model.g_at(0, 0, 0, 0), 0.25);
   EXPECT_EQ(model.outcomes[1], Outcome::no_solution_found);
