@@ -9,6 +9,7 @@
 
 #include "analysis/compare/compare.h"
 #include "analysis/output.h"
+#include "analysis/plots/three_plots.h"
 #include "analysis/table.h"
 #include "analysis/text.h"
 #include "analysis/toolkit/export.h"
@@ -140,7 +141,7 @@ void add_import(CLI::App& app) {
 
 struct CompareArguments {
   std::string a, b, folder;
-  std::vector<std::string> forms, models;
+  std::vector<std::string> forms, models, pictures;
   SelectionArguments selection;
   analysis::CompareOptions options;
 };
@@ -168,6 +169,18 @@ std::vector<analysis::TableForm> forms_of(const std::vector<std::string>& names)
     forms.push_back(*form);
   }
   return forms;
+}
+
+std::vector<analysis::Format> pictures_of(const CompareArguments& arguments) {
+  if (!arguments.pictures.empty() && arguments.folder.empty())
+    throw InputError("--plots needs --out, the folder to draw into");
+  std::vector<analysis::Format> formats;
+  for (const auto& name : arguments.pictures) {
+    const auto format = analysis::format_named(name);
+    if (!format) throw InputError("--plots: '" + analysis::one_line(name) + "' is not svg, pdf or png");
+    formats.push_back(*format);
+  }
+  return formats;
 }
 
 void require_two(const std::string& a, const std::string& b) {
@@ -199,9 +212,10 @@ void compare_stores(const CompareArguments& arguments) {
   options.selection = arguments.selection.selection();
   require_two(arguments.a, arguments.b);
 
+  const auto pictures = pictures_of(arguments);
   const auto a = read_store(arguments.a), b = read_store(arguments.b);
-  const auto tables =
-      analysis::comparison_tables(analysis::compare({&a, arguments.a}, {&b, arguments.b}, options));
+  const analysis::Side side_a{&a, arguments.a}, side_b{&b, arguments.b};
+  const auto tables = analysis::comparison_tables(analysis::compare(side_a, side_b, options));
   if (arguments.folder.empty()) {
     for (const auto form : forms) print_tables(tables, form);
     return;
@@ -214,6 +228,10 @@ void compare_stores(const CompareArguments& arguments) {
       analysis::write_file(file, analysis::to_text(table, form));
       std::cout << file.string() << "\n";
     }
+  if (pictures.empty()) return;
+  analysis::write_three_plots(analysis::side_by_side(side_a, side_b, options), folder, pictures);
+  for (const auto& name : arguments.pictures)
+    std::cout << (folder / ("three_plots." + name)).string() << "\n";
 }
 
 void add_compare(CLI::App& app) {
@@ -230,6 +248,10 @@ void add_compare(CLI::App& app) {
   command
       ->add_option("--models", arguments->models,
                    "which go together, A's=B's, separated by commas (default: those of equal name)")
+      ->delimiter(',');
+  command
+      ->add_option("--plots", arguments->pictures,
+                   "svg, pdf, png, separated by commas: the Three Plots of both in one figure, into --out")
       ->delimiter(',');
   add_selection(*command, arguments->selection);
   command->add_option("--performance", arguments->options.performance,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <string_view>
@@ -288,6 +289,37 @@ ComparedPoint compare_rate(ComparedPoint point, const Outcomes& a, const Outcome
   return point;
 }
 
+// ---- one figure of both ----------------------------------------------------------------------------------
+
+/// One side's part of the figure.
+Summary summary_of(const Side& side, const std::vector<std::size_t>& models, const std::string& measure,
+                   const std::vector<store::ConstraintHeader>& constraints, Selection selection,
+                   const char* name) {
+  Choice choice;
+  choice.measure = measure;
+  const auto names = model_names(side);
+  for (const auto model : models)
+    if (std::ranges::find(choice.models, names[model]) == choice.models.end())
+      choice.models.push_back(names[model]);
+  for (const auto& constraint : constraints) choice.constraints.push_back(constraint.name);
+  if (side.results->models.front().header.shape.rules.size() == 1) selection.rule.reset();
+  auto summary = aggregate(*side.results, selection, choice);
+  if (constraints.empty()) summary.constraints.clear();  // an empty choice would be all of them
+  for (auto& model : summary.models) {
+    model.name.append(" (").append(name).append(")");
+    if (constraints.empty())
+      for (auto& point : model.points) {
+        point.violation.clear();
+        point.conditional.clear();
+      }
+  }
+  return summary;
+}
+
+std::string of_both(const std::string& a, const std::string& b) {
+  return a == b ? a : a + " (A) and " + b + " (B)";
+}
+
 // ---- words -----------------------------------------------------------------------------------------------
 
 std::string share_recorded(const char* name, const Side& side) {
@@ -322,6 +354,21 @@ void add_judgement(std::vector<std::string>& notes, const Trials& a, const Trial
                                       : one_line(rule_a) + " in A, " + one_line(rule_b) +
                                             " in B; a model may violate a constraint by one of them only") +
                     ".");
+  }
+}
+
+/// Constraints that share a name and nothing else.
+void add_unlike_constraints(std::vector<std::string>& notes, const Side& b,
+                            const std::vector<store::ConstraintHeader>& of_a) {
+  const auto told = [](const store::ConstraintHeader& constraint) {
+    return one_line(constraint.expression) + " with delta " + shortest(constraint.delta);
+  };
+  for (const auto& one : of_a) {
+    const auto& other =
+        *std::ranges::find(b.results->header.constraints, one.name, &store::ConstraintHeader::name);
+    if (told(one) != told(other))
+      notes.push_back("The constraint " + one_line(one.name) + " is not the same in both: in A it is " +
+                      told(one) + ", in B " + told(other) + ".");
   }
 }
 
@@ -508,11 +555,36 @@ Comparison compare(const Side& a, const Side& b, const CompareOptions& options) 
   notes = {described("A", a), described("B", b)};
   add_judgement(notes, {a, models.front().first, fractions.front().first, options.selection},
                 {b, models.front().second, fractions.front().second, options.selection}, constraints);
+  add_unlike_constraints(notes, b, constraints);
   add_left_out(notes, measure, constraints, a, b);
   add_method(notes, pairing);
   for (const auto& note : {share_recorded("A", a), share_recorded("B", b)})
     if (!note.empty()) notes.push_back(note);
   return comparison;
+}
+
+Summary side_by_side(const Side& a, const Side& b, const CompareOptions& options) {
+  const auto models = options.models.empty() ? common_models(a, b) : chosen_models(a, b, options);
+  const auto measure = common_measure(a, b, options.performance);
+  if (measure.empty())
+    throw InputError(
+        "the two experiments measure no performance of one name, so one figure cannot show both; "
+        "compare their tables, or import with --performance");
+  const auto constraints = common_constraints(a, b);
+  std::vector<std::size_t> models_a, models_b;
+  for (const auto& [model_a, model_b] : models) {
+    models_a.push_back(model_a);
+    models_b.push_back(model_b);
+  }
+  auto both = summary_of(a, models_a, measure, constraints, options.selection, "A");
+  auto other = summary_of(b, models_b, measure, constraints, options.selection, "B");
+  both.experiment += " (A) and " + other.experiment + " (B)";
+  both.n_trials = std::max(both.n_trials, other.n_trials);
+  both.truth = of_both(both.truth, other.truth);
+  for (std::size_t c = 0; c < both.constraints.size(); ++c)
+    both.constraints[c].rule = of_both(both.constraints[c].rule, other.constraints[c].rule);
+  std::ranges::move(other.models, std::back_inserter(both.models));
+  return both;
 }
 
 std::vector<Table> comparison_tables(const Comparison& comparison) {

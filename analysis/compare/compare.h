@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/aggregate.h"
 #include "analysis/results.h"
 #include "analysis/statistics/comparison.h"
 #include "analysis/table.h"
@@ -67,6 +68,11 @@ Pairing pairing_of(const store::Header& a, const store::Header& b);
 /// InputError where the two have no model or no data fraction in common, for an unknown name, and for a model
 /// named twice.
 Comparison compare(const Side& a, const Side& b, const CompareOptions& options = {});
+
+/// What the Three Plots of both experiments in one figure are drawn from: the models of compare() under the
+/// names "MODEL (A)" and "MODEL (B)", the measure and the constraints that both have. Each keeps its own
+/// fractions. InputError as compare().
+Summary side_by_side(const Side& a, const Side& b, const CompareOptions& options = {});
 
 /// "comparison", one row per point, and "identity", one per key.
 std::vector<Table> comparison_tables(const Comparison& comparison);

@@ -161,6 +161,14 @@ TEST(Compare, WhatTheyDoNotShareIsLeftOutAndNamed) {
               HasSubstr("no data fraction is in both stores"));
 }
 
+TEST(Compare, ConstraintsOfOneNameThatAreNotTheSameAreNamed) {
+  const auto a = five_trials(0);
+  auto b = a;
+  EXPECT_THAT(compared(a, b).notes, Not(Contains(HasSubstr("not the same in both"))));
+  b.header.constraints[0].delta = 0.1;
+  EXPECT_THAT(compared(a, b).notes, Contains(HasSubstr("The constraint parity is not the same in both")));
+}
+
 TEST(Compare, OneSideMayKnowFailuresOnly) {
   auto b = example::empty(1, {0.5, 1.0}, 5, 100);
   b.header.models[0].shape.rules = {std::string(failures_only)};
@@ -192,6 +200,29 @@ TEST(Compare, IdentityIsComparedKeyByKey) {
   EXPECT_EQ(differences[1].b, R"([1,"x"])");
   b.header.identity = R"({"import.layout":"toolkit","experiment.seed":2})";  // most of it is unknown
   EXPECT_EQ(compared(a, b).identity.size(), 1u);
+}
+
+TEST(Compare, OneFigureOfBoth) {
+  const auto a = five_trials(0, 0.2);
+  auto b = five_trials(0.01);
+  b.header.name = "other";
+  b.header.models[0].shape.rules = {"recorded"};
+  b.models[0].header.shape = b.header.models[0].shape;
+  b.models[0].g.resize(10 * 2);
+  CompareOptions hard;
+  hard.selection.rule = "hard";
+  const auto summary = side_by_side({&a, "a.h5"}, {&b, "b.h5"}, hard);
+  EXPECT_EQ(summary.experiment, "example (A) and other (B)");
+  ASSERT_EQ(summary.models.size(), 2u);
+  EXPECT_EQ(summary.models[0].name, "qsa (A)");
+  EXPECT_EQ(summary.models[1].name, "qsa (B)");
+  EXPECT_NEAR(summary.models[1].points[1].performance.value, 0.57, 1e-12);
+  EXPECT_EQ(summary.constraints[0].rule, "hard (A) and recorded (B)");
+  // Nothing in common but the model: no panel for a constraint.
+  b.header.constraints[0].name = "odds";
+  EXPECT_TRUE(side_by_side({&a, "a.h5"}, {&b, "b.h5"}, hard).constraints.empty());
+  b.models[0].header.shape.performance = {"mse", "r2"};
+  EXPECT_THROW(side_by_side({&a, "a.h5"}, {&b, "b.h5"}), InputError);
 }
 
 TEST(Compare, TableHasTheColumnsThatItNeeds) {
