@@ -32,8 +32,8 @@ class TrialSums {
   explicit TrialSums(const AccumulationPlan& plan)
       : plan_(&plan),
         classes_(plan.shape.classes),
-        arrays_(plan.shape.regime == Regime::regression ? 7 : common + per_class * classes_,
-                plan.slots.slots()) {}
+        summed_(plan.shape.regime == Regime::regression ? 7 : common + per_class * classes_),
+        arrays_(summed_ + 2 * (1 + 2 * classes_), plan.slots.slots()) {}
 
   /// False where the record holds no counts.
   bool read(const RecordView& record) {
@@ -41,13 +41,23 @@ class TrialSums {
         plan_->shape.regime == Regime::regression ? read_residuals(record) : read_classes(record);
     if (!any) return false;
     const auto all_but_one = plan_->slots.subgroups() - 1;
-    for (std::size_t array = 0; array < arrays_.arrays(); ++array) {
+    for (std::size_t array = 0; array < summed_; ++array) {
+      // Of two classes only the second is followed; of the first the rows are known.
+      if (classes_ == 2 && array > common && array < common + per_class) continue;
       double* values = arrays_[array];
       for (std::size_t i = 1; i <= all_but_one; ++i) values[i + all_but_one] = values[0] - values[i];
+    }
+    prepare(rows(), 0);
+    for (std::size_t k = classes_ == 2 ? 1 : 0; k < classes_; ++k) {
+      prepare(positives(k), 1 + 2 * k);
+      prepare(negatives(k), 2 + 2 * k);
     }
     return true;
   }
 
+  kernels::Rows all_rows() const { return prepared(rows(), 0); }
+  kernels::Rows positive_rows(std::size_t k) const { return prepared(positives(k), 1 + 2 * k); }
+  kernels::Rows negative_rows(std::size_t k) const { return prepared(negatives(k), 2 + 2 * k); }
   const double* rows() const { return arrays_[0]; }
   const double* hard_hits() const { return arrays_[1]; }
   const double* soft_hits() const { return arrays_[2]; }
@@ -72,6 +82,14 @@ class TrialSums {
 
  private:
   static constexpr std::size_t common = 6, per_class = 13;
+
+  void prepare(const double* rows, std::size_t denominator) {
+    kernels::prepare(plan_->slots.slots(), rows, arrays_[summed_ + 2 * denominator],
+                     arrays_[summed_ + 2 * denominator + 1]);
+  }
+  kernels::Rows prepared(const double* rows, std::size_t denominator) const {
+    return {rows, arrays_[summed_ + 2 * denominator], arrays_[summed_ + 2 * denominator + 1]};
+  }
   const double* of_class(std::size_t k, std::size_t sum) const {
     return arrays_[common + k * per_class + sum];
   }
@@ -128,7 +146,8 @@ class TrialSums {
                                         score2,
                                         score - positives,
                                         score2 - 2 * tp + positives};
-      for (std::size_t sum = 0; sum < per_class; ++sum)
+      const std::size_t followed = classes_ == 2 && k == 0 ? 1 : per_class;
+      for (std::size_t sum = 0; sum < followed; ++sum)
         arrays_[common + k * per_class + sum][slot] = values[sum];
       rows += positives;
       hits += hard[diagonal];
@@ -139,7 +158,7 @@ class TrialSums {
     arrays_[1][slot] = hits;
     arrays_[2][slot] = soft_hits;
     arrays_[3][slot] = soft_hits2;
-    for (std::size_t k = 0; k < classes_; ++k) {
+    for (std::size_t k = classes_ == 2 ? 1 : 0; k < classes_; ++k) {
       double* positives = arrays_[common + k * per_class];
       arrays_[common + k * per_class + 1][slot] = rows - positives[slot];
     }
@@ -147,6 +166,7 @@ class TrialSums {
 
   const AccumulationPlan* plan_;
   std::size_t classes_;
+  std::size_t summed_;  ///< arrays of sums; denominators prepared for division come behind them
   Arrays arrays_;
 };
 
@@ -159,99 +179,111 @@ struct Values {
 class Evaluator {
  public:
   Evaluator(const AccumulationPlan& plan, Moments& moments)
-      : plan_(plan), moments_(moments), sums_(plan), n_(plan.slots.slots()), scratch_(6, n_) {}
+      : plan_(plan), moments_(moments), sums_(plan), n_(plan.slots.slots()), balanced_(4, n_) {}
 
-  bool read(const RecordView& record) { return sums_.read(record); }
+  /// The next trial; false where its record holds no counts.
+  bool read(const RecordView& record) {
+    if (!sums_.read(record)) return false;
+    for (std::size_t rule = 0; rule < 2; ++rule) {
+      // Of two classes: (TPR + 1 - FPR) / 2.
+      std::fill_n(balanced_[2 * rule], n_, plan_.shape.classes == 2 ? 0.5 : 0.0);
+      std::fill_n(balanced_[2 * rule + 1], n_, 0.0);
+    }
+    return true;
+  }
   const TrialSums& sums() const { return sums_; }
 
   /// Writes value and variance, and for precision and F1 the denominator's rows; `histograms` of this trial.
+  /// Streams of a trial come in their order, since the balanced accuracy is made of the TPR before it.
   void evaluate(const Stream& stream, std::span<const double> histograms, const Values& to) {
+    const auto mean = [&](const double* sum, const double* squares) {
+      kernels::mean(n_, sum, squares, sums_.all_rows(), to.value, to.variance);
+    };
     switch (stream.measure) {
       case Measure::auroc:
         return areas(histograms, to);
       case Measure::mean_error:
-        return kernels::mean(n_, sums_.residual(3), sums_.residual(5), sums_.rows(), to.value, to.variance);
+        return mean(sums_.residual(3), sums_.residual(5));
       case Measure::mean_squared_error:
-        return kernels::mean(n_, sums_.residual(5), sums_.residual(6), sums_.rows(), to.value, to.variance);
+        return mean(sums_.residual(5), sums_.residual(6));
       case Measure::mean_absolute_error:
-        return kernels::mean(n_, sums_.residual(4), sums_.residual(5), sums_.rows(), to.value, to.variance);
+        return mean(sums_.residual(4), sums_.residual(5));
       case Measure::log_loss:
-        return kernels::mean(n_, sums_.loss(), sums_.loss2(), sums_.rows(), to.value, to.variance);
+        return mean(sums_.loss(), sums_.loss2());
       case Measure::calibration:
-        return kernels::mean(n_, sums_.excess(stream.of_class), sums_.excess2(stream.of_class), sums_.rows(),
-                             to.value, to.variance);
+        return mean(sums_.excess(stream.of_class), sums_.excess2(stream.of_class));
+      case Measure::balanced_accuracy: {
+        const auto rule = static_cast<std::size_t>(stream.rule);
+        std::copy_n(balanced_[2 * rule], n_, to.value);
+        std::copy_n(balanced_[2 * rule + 1], n_, to.variance);
+        return;
+      }
       default:
-        return stream.rule == Rule::hard ? hard(stream, to) : soft(stream, to);
+        if (stream.rule == Rule::hard)
+          hard(stream, to);
+        else
+          soft(stream, to);
+        add_to_balanced(stream, to);
     }
   }
 
  private:
   void hard(const Stream& stream, const Values& to) {
     const auto k = stream.of_class;
-    const auto rate = [&](const double* hits, const double* rows) {
+    const auto rate = [&](const double* hits, const kernels::Rows& rows) {
       kernels::hard_rate(n_, hits, rows, to.value, to.variance);
     };
     switch (stream.measure) {
       case Measure::accuracy:
-        return rate(sums_.hard_hits(), sums_.rows());
+        return rate(sums_.hard_hits(), sums_.all_rows());
       case Measure::positive_rate:
-        return rate(sums_.hard_pp(k), sums_.rows());
+        return rate(sums_.hard_pp(k), sums_.all_rows());
       case Measure::tpr:
-        return rate(sums_.hard_tp(k), sums_.positives(k));
+        return rate(sums_.hard_tp(k), sums_.positive_rows(k));
       case Measure::fpr:
-        return rate(sums_.hard_fp(k), sums_.negatives(k));
+        return rate(sums_.hard_fp(k), sums_.negative_rows(k));
       case Measure::precision:
         return kernels::hard_precision(n_, sums_.hard_tp(k), sums_.hard_fp(k), to.value, to.variance,
                                        to.rows);
-      case Measure::f1:
+      default:
         return kernels::hard_f1(n_, sums_.hard_tp(k), sums_.hard_fp(k), sums_.positives(k), to.value,
                                 to.variance, to.rows);
-      default:
-        return balanced(Rule::hard, to);
     }
   }
 
   void soft(const Stream& stream, const Values& to) {
     const auto k = stream.of_class;
-    const auto mean = [&](const double* sum, const double* squares, const double* rows) {
+    const auto mean = [&](const double* sum, const double* squares, const kernels::Rows& rows) {
       kernels::mean(n_, sum, squares, rows, to.value, to.variance);
     };
-    const kernels::SoftSums ratio{sums_.rows(), sums_.positives(k), sums_.tp(k),
-                                  sums_.fp(k),  sums_.tp2(k),       sums_.fp2(k)};
+    const kernels::SoftSums ratio{sums_.all_rows(), sums_.positives(k), sums_.tp(k),
+                                  sums_.fp(k),      sums_.tp2(k),       sums_.fp2(k)};
     switch (stream.measure) {
       case Measure::accuracy:
-        return mean(sums_.soft_hits(), sums_.soft_hits2(), sums_.rows());
+        return mean(sums_.soft_hits(), sums_.soft_hits2(), sums_.all_rows());
       case Measure::positive_rate:
-        return mean(sums_.pp(k), sums_.pp2(k), sums_.rows());
+        return mean(sums_.pp(k), sums_.pp2(k), sums_.all_rows());
       case Measure::tpr:
-        return mean(sums_.tp(k), sums_.tp2(k), sums_.positives(k));
+        return mean(sums_.tp(k), sums_.tp2(k), sums_.positive_rows(k));
       case Measure::fpr:
-        return mean(sums_.fp(k), sums_.fp2(k), sums_.negatives(k));
+        return mean(sums_.fp(k), sums_.fp2(k), sums_.negative_rows(k));
       case Measure::precision:
         std::copy_n(sums_.pp(k), n_, to.rows);
         return kernels::soft_precision(n_, ratio, to.value, to.variance, to.effective);
-      case Measure::f1:
+      default:
         std::copy_n(sums_.rows(), n_, to.rows);
         return kernels::soft_f1(n_, ratio, to.value, to.variance, to.effective);
-      default:
-        return balanced(Rule::soft, to);
     }
   }
 
   /// The mean of the classes' TPR, which rest on different rows: their variances add up.
-  void balanced(Rule rule, const Values& to) {
-    const auto classes = plan_.shape.classes;
-    double *value = scratch_[4], *variance = scratch_[5];
-    std::fill_n(to.value, n_, 0.0);
-    std::fill_n(to.variance, n_, 0.0);
-    for (std::size_t k = 0; k < classes; ++k) {
-      if (rule == Rule::hard)
-        kernels::hard_rate(n_, sums_.hard_tp(k), sums_.positives(k), value, variance);
-      else
-        kernels::mean(n_, sums_.tp(k), sums_.tp2(k), sums_.positives(k), value, variance);
-      kernels::add_scaled(n_, 1.0 / classes, value, to.value);
-      kernels::add_scaled(n_, 1.0 / (static_cast<double>(classes) * classes), variance, to.variance);
-    }
+  void add_to_balanced(const Stream& stream, const Values& values) {
+    const double classes = plan_.shape.classes;
+    const bool other = classes == 2 && stream.measure == Measure::fpr;
+    if (stream.measure != Measure::tpr && !other) return;
+    const auto rule = static_cast<std::size_t>(stream.rule);
+    kernels::add_scaled(n_, (other ? -1 : 1) / classes, values.value, balanced_[2 * rule]);
+    kernels::add_scaled(n_, 1 / (classes * classes), values.variance, balanced_[2 * rule + 1]);
   }
 
   /// Of the last class's scores against those of all others.
@@ -286,7 +318,7 @@ class Evaluator {
   Moments& moments_;
   TrialSums sums_;
   std::size_t n_;
-  Arrays scratch_;
+  Arrays balanced_;  ///< of each rule the value and its variance
   std::vector<double> bins_;
 };
 
@@ -297,12 +329,7 @@ bool has_own_rows(Measure measure) {
 /// Sums of products of deviations of one trial, for one stream.
 void add_crosses(const SlotPlan& plan, const double* deviation, double* cross) {
   for (const auto& family : plan.families()) {
-    double* to = cross + family.pairs;
-    for (std::size_t a = family.begin; a + 1 < family.end; ++a) {
-      const std::size_t others = family.end - a - 1;
-      kernels::add_scaled(others, deviation[a], deviation + a + 1, to);
-      to += others;
-    }
+    kernels::add_pairs(family.begin, family.end, deviation, cross + family.pairs);
   }
   const std::size_t groups = plan.subgroups() - 1;
   kernels::add_products(groups, deviation + 1, deviation + 1 + groups, cross + plan.crosses() - groups);
@@ -421,7 +448,6 @@ std::vector<Stream> streams_of(const RecordShape& shape, bool soft, bool hard, b
   for (const Rule rule : {Rule::soft, Rule::hard}) {
     if (!(rule == Rule::soft ? soft : hard)) continue;
     streams.push_back({Measure::accuracy, 0, rule});
-    streams.push_back({Measure::balanced_accuracy, 0, rule});
   }
   for (std::uint32_t k = shape.classes == 2 ? 1 : 0; k < shape.classes; ++k) {
     streams.push_back({Measure::calibration, k, Rule::value});
@@ -434,6 +460,8 @@ std::vector<Stream> streams_of(const RecordShape& shape, bool soft, bool hard, b
         streams.push_back({measure, k, rule});
     }
   }
+  for (const Rule rule : {Rule::soft, Rule::hard})
+    if (rule == Rule::soft ? soft : hard) streams.push_back({Measure::balanced_accuracy, 0, rule});
   if (auroc && shape.histograms) streams.push_back({Measure::auroc, shape.classes - 1, Rule::value});
   return streams;
 }

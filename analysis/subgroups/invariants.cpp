@@ -46,12 +46,18 @@ class Checker {
   /// Keeps the largest deviation; words are made for the first breach only.
   template <class Words>
   void compare(Findings::One& one, bool& breached, double found, double expected, const Words& words) {
+    // Almost all are equal to the last bit. What is not a number says nothing: a model may have scores that
+    // are none.
+    if (found == expected) return;
     const double deviation = std::abs(found - expected) / std::max(1.0, std::abs(expected));
-    // What is not a number says nothing: a model may have scores that are none.
-    if (std::isnan(deviation)) return;
+    if (!(deviation > one.largest || deviation > invariant_tolerance)) return;
     one.largest = std::max(one.largest, deviation);
     if (deviation <= invariant_tolerance || breached) return;
     breached = true;
+    if (one.breached > 0) {
+      ++one.breached;
+      return;
+    }
     note(one, words() + ": " + shortest(found) + " instead of " + shortest(expected));
   }
 
@@ -100,7 +106,7 @@ class Checker {
     for (std::size_t i = 0; i < counts.size(); ++i) {
       if (regression && i % width != 0) continue;
       if (i < width) rows += counts[i];
-      compare(one, breached, counts[i], std::max(0.0, std::round(counts[i])),
+      compare(one, breached, counts[i], std::max(0.0, std::nearbyint(counts[i])),
               [&] { return "rows of " + subgroups_[i / width].name; });
     }
     auto& known = findings_.rows_of_whole[truth];

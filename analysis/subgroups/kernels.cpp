@@ -2,66 +2,68 @@
 
 #include <limits>
 
+// One function, several instruction sets, chosen at start. All give the same bits: elements do not mix, and
+// this file is compiled without contraction of products and sums (CMakeLists.txt). Sanitizers and ifunc
+// resolvers do not go together, and other compilers and processors have one version only.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
+#define SELDON_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define SELDON_CLONES
+#endif
+
 namespace seldon::analysis::kernels {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-/// Rounding may leave a variance a little below 0; NaN stays.
-inline double not_negative(double x) {
-  return x < 0 ? 0 : x;
-}
-
-inline double one_less(double rows) {
-  return rows >= 2 ? rows - 1 : nan;
-}
-
-struct Ratio {
-  double value, variance, effective;
-};
-
-inline Ratio ratio(double n, double x, double y, double xx, double xy, double yy) {
-  const double r = x / y;
-  const double spread = not_negative(xx - 2 * r * xy + r * r * yy);
-  return {r, n / one_less(n) * spread / (y * y), y * y / yy};
-}
-
 }  // namespace
 
-void hard_rate(std::size_t n, const double* __restrict hits, const double* __restrict rows,
-               double* __restrict value, double* __restrict variance) {
+SELDON_CLONES void prepare(std::size_t n, const double* __restrict rows, double* __restrict inverse,
+                           double* __restrict of_mean) {
+  for (std::size_t i = 0; i < n; ++i) {
+    inverse[i] = 1 / rows[i];
+    of_mean[i] = 1 / (rows[i] * (rows[i] >= 2 ? rows[i] - 1 : nan));
+  }
+}
+
+SELDON_CLONES void hard_rate(std::size_t n, const double* __restrict hits, const Rows& of,
+                             double* __restrict value, double* __restrict variance) {
+  const double* __restrict rows = of.rows, * __restrict inverse = of.inverse;
   for (std::size_t i = 0; i < n; ++i) {
     const double v = hits[i] / rows[i];
     value[i] = v;
-    variance[i] = v * (1 - v) / rows[i];
+    variance[i] = v * (1 - v) * inverse[i];
   }
 }
 
-void mean(std::size_t n, const double* __restrict sum, const double* __restrict squares,
-          const double* __restrict rows, double* __restrict value, double* __restrict variance) {
+SELDON_CLONES void mean(std::size_t n, const double* __restrict sum, const double* __restrict squares,
+                        const Rows& of, double* __restrict value, double* __restrict variance) {
+  const double* __restrict rows = of.rows, * __restrict of_mean = of.of_mean;
   for (std::size_t i = 0; i < n; ++i) {
     const double v = sum[i] / rows[i];
+    const double spread = squares[i] - sum[i] * v;
     value[i] = v;
-    variance[i] = not_negative(squares[i] - sum[i] * v) / (one_less(rows[i]) * rows[i]);
+    // Rounding may leave it a little below 0; NaN stays.
+    variance[i] = (spread < 0 ? 0 : spread) * of_mean[i];
   }
 }
 
-void hard_f1(std::size_t n, const double* __restrict tp, const double* __restrict fp,
-             const double* __restrict positives, double* __restrict value, double* __restrict variance,
-             double* __restrict rows) {
+SELDON_CLONES void hard_f1(std::size_t n, const double* __restrict tp, const double* __restrict fp,
+                           const double* __restrict positives, double* __restrict value,
+                           double* __restrict variance, double* __restrict rows) {
   for (std::size_t i = 0; i < n; ++i) {
     const double m = positives[i] + fp[i];
-    const double j = tp[i] / m;
-    const double slope = 2 / ((1 + j) * (1 + j));
-    value[i] = 2 * tp[i] / (m + tp[i]);
-    // 0 / 0 in `j` where there are no such rows: then the value is NaN as well.
-    variance[i] = slope * slope * j * (1 - j) / m;
+    const double weight = m + tp[i], inverse = 1 / (weight * weight);
+    value[i] = 2 * tp[i] / weight;
+    variance[i] = 4 * m * tp[i] * (m - tp[i]) * inverse * inverse;
     rows[i] = m;
   }
 }
 
-void hard_precision(std::size_t n, const double* __restrict tp, const double* __restrict fp,
-                    double* __restrict value, double* __restrict variance, double* __restrict rows) {
+SELDON_CLONES void hard_precision(std::size_t n, const double* __restrict tp, const double* __restrict fp,
+                                  double* __restrict value, double* __restrict variance,
+                                  double* __restrict rows) {
   for (std::size_t i = 0; i < n; ++i) {
     const double m = tp[i] + fp[i];
     const double v = tp[i] / m;
@@ -71,32 +73,35 @@ void hard_precision(std::size_t n, const double* __restrict tp, const double* __
   }
 }
 
-void soft_precision(std::size_t n, const SoftSums& sums, double* __restrict value,
-                    double* __restrict variance, double* __restrict effective) {
-  const double *rows = sums.rows, *tp = sums.tp, *fp = sums.fp, *tp2 = sums.tp2, *fp2 = sums.fp2;
+SELDON_CLONES void soft_precision(std::size_t n, const SoftSums& sums, double* __restrict value,
+                                  double* __restrict variance, double* __restrict effective) {
+  const double* __restrict rows = sums.rows.rows, * __restrict of_mean = sums.rows.of_mean;
+  const double* __restrict tp = sums.tp, * __restrict fp = sums.fp, * __restrict tp2 = sums.tp2, * __restrict fp2 = sums.fp2;
   for (std::size_t i = 0; i < n; ++i) {
-    const auto r = ratio(rows[i], tp[i], tp[i] + fp[i], tp2[i], tp2[i], tp2[i] + fp2[i]);
-    value[i] = r.value;
-    variance[i] = r.variance;
-    effective[i] = r.effective;
+    const double y = tp[i] + fp[i], yy = tp2[i] + fp2[i], r = tp[i] / y;
+    const double spread = tp2[i] - 2 * r * tp2[i] + r * r * yy;
+    value[i] = r;
+    variance[i] = rows[i] * rows[i] * of_mean[i] * (spread < 0 ? 0 : spread) / (y * y);
+    effective[i] = y * y / yy;
   }
 }
 
-void soft_f1(std::size_t n, const SoftSums& sums, double* __restrict value, double* __restrict variance,
-             double* __restrict effective) {
-  const double *rows = sums.rows, *positives = sums.positives, *tp = sums.tp, *fp = sums.fp, *tp2 = sums.tp2,
-               *fp2 = sums.fp2;
+SELDON_CLONES void soft_f1(std::size_t n, const SoftSums& sums, double* __restrict value,
+                           double* __restrict variance, double* __restrict effective) {
+  const double* __restrict rows = sums.rows.rows, * __restrict of_mean = sums.rows.of_mean;
+  const double* __restrict positives = sums.positives, * __restrict tp = sums.tp, * __restrict fp = sums.fp, * __restrict tp2 = sums.tp2, * __restrict fp2 = sums.fp2;
   for (std::size_t i = 0; i < n; ++i) {
-    const auto r = ratio(rows[i], 2 * tp[i], tp[i] + fp[i] + positives[i], 4 * tp2[i], 2 * (tp2[i] + tp[i]),
-                         tp2[i] + fp2[i] + 2 * tp[i] + positives[i]);
-    value[i] = r.value;
-    variance[i] = r.variance;
-    effective[i] = r.effective;
+    const double x = 2 * tp[i], y = tp[i] + fp[i] + positives[i], r = x / y;
+    const double xx = 4 * tp2[i], xy = 2 * (tp2[i] + tp[i]), yy = tp2[i] + fp2[i] + 2 * tp[i] + positives[i];
+    const double spread = xx - 2 * r * xy + r * r * yy;
+    value[i] = r;
+    variance[i] = rows[i] * rows[i] * of_mean[i] * (spread < 0 ? 0 : spread) / (y * y);
+    effective[i] = y * y / yy;
   }
 }
 
-void take(std::size_t n, const double* __restrict value, const double* __restrict variance, const Shifted& to,
-          double* __restrict deviation) {
+SELDON_CLONES void take(std::size_t n, const double* __restrict value, const double* __restrict variance,
+                        const Shifted& to, double* __restrict deviation) {
   double* __restrict count = to.count, * __restrict shift = to.shift, * __restrict sum = to.sum, * __restrict squares = to.squares, * __restrict within = to.within;
   for (std::size_t i = 0; i < n; ++i) {
     const double v = value[i];
@@ -113,16 +118,26 @@ void take(std::size_t n, const double* __restrict value, const double* __restric
   }
 }
 
-void add_products(std::size_t n, const double* __restrict a, const double* __restrict b,
-                  double* __restrict to) {
+SELDON_CLONES void add_pairs(std::size_t begin, std::size_t end, const double* __restrict values,
+                             double* __restrict to) {
+  for (std::size_t a = begin; a + 1 < end; ++a) {
+    const double one = values[a];
+    const std::size_t others = end - a - 1;
+    for (std::size_t i = 0; i < others; ++i) to[i] += one * values[a + 1 + i];
+    to += others;
+  }
+}
+
+SELDON_CLONES void add_products(std::size_t n, const double* __restrict a, const double* __restrict b,
+                                double* __restrict to) {
   for (std::size_t i = 0; i < n; ++i) to[i] += a[i] * b[i];
 }
 
-void add_scaled(std::size_t n, double a, const double* __restrict b, double* __restrict to) {
+SELDON_CLONES void add_scaled(std::size_t n, double a, const double* __restrict b, double* __restrict to) {
   for (std::size_t i = 0; i < n; ++i) to[i] += a * b[i];
 }
 
-void add(std::size_t n, const double* __restrict a, double* __restrict to) {
+SELDON_CLONES void add(std::size_t n, const double* __restrict a, double* __restrict to) {
   for (std::size_t i = 0; i < n; ++i) to[i] += a[i];
 }
 

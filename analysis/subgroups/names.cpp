@@ -70,15 +70,17 @@ Subgroup parse(const std::string& name) {
   if (name == "all") return subgroup;
   constexpr std::string_view times = " x ";
   for (std::size_t begin = 0; begin <= name.size();) {
-    auto end = name.find(times, begin);
-    // A part without '=' belongs to the group's name before it.
-    while (end != std::string::npos && name.substr(end + times.size()).find('=') == std::string::npos)
-      end = name.find(times, end + 1);
-    const auto part = name.substr(begin, end == std::string::npos ? end : end - begin);
+    const auto end = std::min(name.find(times, begin), name.size());
+    const auto part = name.substr(begin, end - begin);
     const auto equals = part.find('=');
-    subgroup.attributes.push_back(part.substr(0, equals));
-    subgroup.groups.push_back(equals == std::string::npos ? part : part.substr(equals + 1));
-    if (end == std::string::npos) break;
+    // A part without '=' belongs to the group's name before it.
+    if (equals == std::string::npos && !subgroup.groups.empty()) {
+      subgroup.groups.back() += times;
+      subgroup.groups.back() += part;
+    } else {
+      subgroup.attributes.push_back(part.substr(0, equals));
+      subgroup.groups.push_back(equals == std::string::npos ? part : part.substr(equals + 1));
+    }
     begin = end + times.size();
   }
   return subgroup;

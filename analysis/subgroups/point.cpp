@@ -79,7 +79,12 @@ std::vector<MeasureColumn> columns_of(const RecordShape& shape, bool auroc) {
 PointStatistics::PointStatistics(const AccumulationPlan& plan, const Moments& moments,
                                  const std::vector<MeasureColumn>& columns, Rule rule,
                                  const SubgroupOptions& options)
-    : plan_(plan), moments_(moments), columns_(columns), rule_(rule), options_(options) {
+    : plan_(plan),
+      moments_(moments),
+      columns_(columns),
+      rule_(rule),
+      options_(options),
+      within_(columns.size() * plan.slots.slots()) {
   for (const auto& column : columns) sources_.push_back(source(column));
 }
 
@@ -237,6 +242,13 @@ Interval PointStatistics::within_balanced(std::size_t slot, double confidence) c
 }
 
 Bounded PointStatistics::within(std::size_t column, std::size_t slot, double confidence) const {
+  if (confidence != options_.confidence) return compute_within(column, slot, confidence);
+  auto& known = within_[column * plan_.slots.slots() + slot];
+  if (!known) known = compute_within(column, slot, confidence);
+  return *known;
+}
+
+Bounded PointStatistics::compute_within(std::size_t column, std::size_t slot, double confidence) const {
   const auto& source = sources_[column];
   const double estimate = value(column, slot);
   if (std::isnan(estimate)) return {nan, {nan, nan}};

@@ -3,7 +3,7 @@
 // which measure (docs/analysis.md has the list).
 
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +53,7 @@ class PointStatistics {
   Interval range(std::size_t column) const;
   /// The interval of the mean over trials for one evaluation set.
   Bounded within(std::size_t column, std::size_t slot, double confidence) const;
+  Bounded compute_within(std::size_t column, std::size_t slot, double confidence) const;
   Interval within_balanced(std::size_t slot, double confidence) const;
   Interval within_stream(std::size_t stream, std::size_t slot, double confidence) const;
   std::string why_nan(std::size_t column, std::size_t slot) const;
@@ -68,6 +69,8 @@ class PointStatistics {
   Rule rule_;
   const SubgroupOptions& options_;
   std::vector<Source> sources_;
+  mutable std::vector<std::optional<Bounded>>
+      within_;  ///< [column][slot] at the usual confidence, once known
 };
 
 /// Everything of one point under one rule.

@@ -51,8 +51,9 @@ TableCell cell_of(const Estimate& estimate) {
 
 TableCell spread(double value, const Estimate& estimate, const char* why) {
   if (estimate.trials == 0 && estimate.why_nan.empty()) return {};
-  return TableCell::of_number(
-      value, !std::isnan(value) ? "" : estimate.why_nan.empty() ? std::string(why) : estimate.why_nan);
+  return TableCell::of_number(value, !std::isnan(value)         ? ""
+                                     : estimate.why_nan.empty() ? std::string(why)
+                                                                : estimate.why_nan);
 }
 
 TableCell between_cell(const Estimate& estimate) {
@@ -310,14 +311,12 @@ Table equality_table(const SubgroupAnalysis& analysis, const store::Header& head
         const char* why = estimate.why_nan.empty() ? "the test cannot be made of these rows" : "no value";
         return TableCell::of_number(value, std::isnan(value) ? why : "");
       };
-      table.rows.push_back({TableCell::of(header.models[point->model].name),
-                            TableCell::of(analysis.columns[contrast.column].name),
-                            TableCell::of(analysis.subgroups[contrast.subgroup].name),
-                            cell_of(contrast.difference), cell_of(contrast.ratio),
-                            number(contrast.test.statistic),
-                            number(contrast.test.degrees_of_freedom),
-                            number(contrast.test.p),
-                            number(contrast.holm), TableCell::of_count(contrast.tests)});
+      table.rows.push_back(
+          {TableCell::of(header.models[point->model].name),
+           TableCell::of(analysis.columns[contrast.column].name),
+           TableCell::of(analysis.subgroups[contrast.subgroup].name), cell_of(contrast.difference),
+           cell_of(contrast.ratio), number(contrast.test.statistic), number(contrast.test.degrees_of_freedom),
+           number(contrast.test.p), number(contrast.holm), TableCell::of_count(contrast.tests)});
     }
   add_common_notes(table, analysis, header, place);
   table.notes.push_back(

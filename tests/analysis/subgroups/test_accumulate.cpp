@@ -116,7 +116,9 @@ TEST_F(Accumulate, TrialWithoutAValueLeavesTheOthers) {
 TEST(Kernels, RatiosOfSumsAreThoseOfTheStatistics) {
   // Scores .9, .4 of the class, .6, .2, .5 of the others.
   const double n = 5, positives = 2, tp = 1.3, tp2 = 0.81 + 0.16, fp = 1.3, fp2 = 0.36 + 0.04 + 0.25;
-  const kernels::SoftSums sums{&n, &positives, &tp, &fp, &tp2, &fp2};
+  double inverse = 0, of_mean = 0;
+  kernels::prepare(1, &n, &inverse, &of_mean);
+  const kernels::SoftSums sums{{&n, &inverse, &of_mean}, &positives, &tp, &fp, &tp2, &fp2};
   double value = 0, variance = 0, effective = 0;
   kernels::soft_precision(1, sums, &value, &variance, &effective);
   auto wanted = ratio_of_sums({5, tp, tp + fp, tp2, tp2, tp2 + fp2});
