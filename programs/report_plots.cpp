@@ -125,7 +125,7 @@ struct PlotArguments {
   std::vector<std::string> labels;
   std::vector<double> limits;
   std::string interval = "standard-error", failure = "all", performance_scale = "linear", x_scale = "log";
-  bool no_delta = false;
+  bool joint = false, no_joint = false, no_delta = false;
 };
 
 analysis::RateInterval interval_named(const std::string& name) {
@@ -150,6 +150,7 @@ void plots(const PlotArguments& arguments) {
   options.performance_log = arguments.performance_scale == "log";
   options.x_log = arguments.x_scale == "log";
   options.delta = !arguments.no_delta;
+  if (arguments.joint || arguments.no_joint) options.joint = arguments.joint;
   if (!arguments.limits.empty()) options.performance_limits = {arguments.limits[0], arguments.limits[1]};
   analysis::write_three_plots(analysis::aggregate(results, arguments.selection.selection(), choice),
                               arguments.folder, formats, options);
@@ -175,8 +176,9 @@ void add_plots(CLI::App& app) {
              "standard-error (default), exact or wilson (95 %)");
   add_choice(*command, "--failure", arguments->failure, {"all", "conditional", "both"},
              "rated over all trials (default), those with a solution, or a panel for each");
-  command->add_flag("--joint,!--no-joint", options.joint,
-                    "a row for violations of any constraint (default: where there are several)");
+  auto* joint = command->add_flag("--joint", arguments->joint,
+                                  "a row for violations of any constraint (the default with several)");
+  command->add_flag("--no-joint", arguments->no_joint, "no such row")->excludes(joint);
   command->add_flag("--show-counts", options.counts,
                     "print how many trials are behind a performance, where not all are");
   command->add_flag("--no-delta", arguments->no_delta, "draw no line at delta");

@@ -57,6 +57,11 @@ Step step_above(double least) {
   return {lead * power, -static_cast<int>(std::floor(std::log10(lead * power) + 1e-9))};
 }
 
+std::size_t within(const std::vector<double>& tics, AxisRange range) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      tics, [&](double tic) { return tic >= range.low * 0.999 && tic <= range.high * 1.001; }));
+}
+
 }  // namespace
 
 std::string_view name_of(Format format) {
@@ -180,7 +185,8 @@ std::string script_log_tics(char axis, AxisRange range, std::size_t most) {
   const std::string name(1, axis);
   std::string script = "set logscale " + name + " 10\n";
   if (range.high / range.low > 30)
-    return script + "set format " + name + " '10^{%L}'\nset m" + name + "tics 10\n";
+    return script + "set " + name + "tics autofreq\nset format " + name + " '10^{%L}'\nset m" + name +
+           "tics 10\n";
   // Too short an axis for powers of ten alone: 1, 2, 5, 10 ..., or 1, 3, 10 ... where those do not fit.
   std::vector<double> tics;
   for (const auto& leads : {std::vector<int>{1, 2, 5}, {1, 3}, {1}}) {
@@ -188,9 +194,14 @@ std::string script_log_tics(char axis, AxisRange range, std::size_t most) {
     for (int exponent = static_cast<int>(std::floor(std::log10(range.low)));
          std::pow(10, exponent) <= range.high; ++exponent)
       for (int lead : leads) tics.push_back(lead * std::pow(10, exponent));
-    const auto shown = std::ranges::count_if(
-        tics, [&](double tic) { return tic >= range.low * 0.999 && tic <= range.high * 1.001; });
-    if (shown <= static_cast<std::ptrdiff_t>(most)) break;
+    if (within(tics, range) <= most) break;
+  }
+  if (within(tics, range) < 2) {  // too short for those, too
+    const Step step =
+        step_above((range.high - range.low) / static_cast<double>(std::max<std::size_t>(3, most)));
+    tics.clear();
+    for (double k = std::ceil(range.low / step.size); k * step.size <= range.high; ++k)
+      tics.push_back(std::stod(fixed(k * step.size, std::max(0, step.decimals))));
   }
   std::string list;
   for (double tic : tics) list.append(list.empty() ? "" : ", ").append(shortest(tic));

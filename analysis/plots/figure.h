@@ -69,7 +69,8 @@ std::string script_frame(const FigureStyle& style);
 const char* colour_of(std::size_t curve);
 /// Tics every 1, 2 or 5 times a power of ten, at most `most` of them, with just the decimals that this needs.
 std::string script_tics(char axis, AxisRange range, std::size_t most = 7);
-/// A logarithmic axis: powers of ten, or, where there are too few of them, 1, 2, 5, 10 ...
+/// A logarithmic axis: powers of ten, or, where there are too few of them, 1, 2, 5, 10 ..., or else equal
+/// steps.
 std::string script_log_tics(char axis, AxisRange range, std::size_t most = 7);
 /// The range of an axis that shows `values`, with margins; a range around a constant. Log: of those above 0.
 AxisRange range_of(std::span<const double> values, bool log, double margin);

@@ -255,8 +255,8 @@ class Script {
       const std::string several = "($7 > 1 ? $3 : NaN)";
       if (drawn > 1) bands += from + "4:5 with filledcurves linecolor rgb '" + colour_of(i) + "'";
       if (drawn > 0)
-        lines += from + "4:(0):($5-$4) with vectors nohead linestyle " + number(i + 1) + " dashtype solid" +
-                 from + several + " with linespoints linestyle " + number(i + 1);
+        lines += from + "4:(0):($5-$4) with vectors nohead linecolor rgb '" + colour_of(i) +
+                 "' linewidth 0.8" + from + several + " with linespoints linestyle " + number(i + 1);
     }
     const auto range = range_of(values, false, 0.08);
     const auto most = static_cast<std::size_t>(

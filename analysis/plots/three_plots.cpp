@@ -309,7 +309,7 @@ AxisRange performance_range(const Panel& panel, const ThreePlotsOptions& options
                          ", which a logarithmic axis cannot show; use a linear one, or another --measure");
       values.insert(values.end(), {point.value, point.lower, point.upper});
     }
-  return range_of(values, options.performance_log, 0.07);
+  return range_of(values, options.performance_log, options.counts ? 0.12 : 0.07);
 }
 
 void check_limits(const ThreePlotsOptions& options) {
@@ -409,9 +409,8 @@ class Script {
       script += "set yrange [" + shortest(performance_.low) + ":" + shortest(performance_.high) + "]\n";
       const auto most =
           static_cast<std::size_t>(std::clamp(page_.panel_height / (0.32 * page_.scale), 3.0, 7.0));
-      script += options_.performance_log
-                    ? "unset ytics\nset ytics\n" + script_log_tics('y', performance_, most)
-                    : script_tics('y', performance_, most);
+      script += options_.performance_log ? script_log_tics('y', performance_, most)
+                                         : script_tics('y', performance_, most);
     } else {
       script += std::string(options_.performance_log ? "unset logscale y\nset mytics 1\n" : "") +
                 "set yrange [-0.05:1.05]\nset ytics 0,0.2,1\nset format y '%.1f'\n";

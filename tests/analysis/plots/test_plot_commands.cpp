@@ -69,6 +69,14 @@ TEST_F(PlotCommands, PlotsTakeTheirOptions) {
   EXPECT_LT(script.find("third:"), script.find("parity:"));
 }
 
+TEST_F(PlotCommands, SeveralConstraintsHaveARowTogether) {
+  EXPECT_EQ(report(plots_).status, 0);
+  EXPECT_THAT(text("three_plots.gp"), HasSubstr("any constraint violated:  parity, second, third"));
+  EXPECT_EQ(report(plots_ + "--no-joint").status, 0);
+  EXPECT_THAT(text("three_plots.gp"), Not(HasSubstr("any constraint violated")));
+  expect_refused(plots_ + "--joint --no-joint", "--no-joint");
+}
+
 TEST_F(PlotCommands, PlotsLeaveOut) {
   EXPECT_EQ(report(plots_ + "--no-legend --no-title --no-delta --width 5.5").status, 0);
   const auto script = text("three_plots.gp");

@@ -376,10 +376,5 @@ TEST(ThreePlots, FailingGnuplotLeavesTheOlderFigure) {
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "three_plots.svg.part"));
 }
 
-TEST(ThreePlots, FormatsHaveNames) {
-  for (auto format : all_formats) EXPECT_EQ(format_named(name_of(format)), format);
-  EXPECT_FALSE(format_named("gif"));
-}
-
 }  // namespace
 }  // namespace seldon::analysis
