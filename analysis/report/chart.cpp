@@ -11,7 +11,8 @@
 namespace seldon::analysis::report {
 namespace {
 
-constexpr double left = 50, right = 12, top = 10, bottom = 44;
+constexpr double right = 12, top = 10, bottom = 44;
+constexpr double label_width = 23, character_width = 6.9;  // of what stands left of the plot
 constexpr double marker_size = 3.4, dot_size = 2.6;
 constexpr std::size_t x_ticks = 5, y_ticks = 5;
 
@@ -79,6 +80,12 @@ Scale Scale::roomy(double low, double high) {
   return {Kind::linear, plain.low_ - room, plain.high_ + room};
 }
 
+Scale Scale::marked_at(std::vector<double> values) const {
+  Scale scale = *this;
+  scale.marked_ = std::move(values);
+  return scale;
+}
+
 double Scale::at(double value) const {
   if (kind_ == Kind::log) return std::log(value / low_) / std::log(high_ / low_);
   return (value - low_) / (high_ - low_);
@@ -86,6 +93,8 @@ double Scale::at(double value) const {
 
 std::vector<Scale::Tick> Scale::ticks(std::size_t wanted) const {
   std::vector<Tick> ticks;
+  for (const double value : marked_) ticks.push_back({value, tick_label(value, 1)});
+  if (!ticks.empty()) return ticks;
   if (kind_ == Kind::linear) {
     const double step = round_step((high_ - low_) / static_cast<double>(wanted));
     for (double k = std::ceil(low_ / step - 1e-6); k * step <= high_ + 1e-6 * step; ++k)
@@ -155,10 +164,14 @@ std::string series_sample(std::size_t index) {
 // ---- Panel
 
 Panel::Panel(Text text, Scale x, Scale y, double width, double height)
-    : text_(std::move(text)), x_(x), y_(y), width_(width), height_(height) {}
+    : text_(std::move(text)), x_(std::move(x)), y_(std::move(y)), width_(width), height_(height) {
+  std::size_t longest = 0;
+  for (const auto& tick : y_.ticks(y_ticks)) longest = std::max(longest, length(tick.label));
+  left_ = label_width + 7 + character_width * static_cast<double>(longest);
+}
 
 double Panel::px(double x) const {
-  return left + x_.at(x) * (width_ - left - right);
+  return left_ + x_.at(x) * (width_ - left_ - right);
 }
 
 double Panel::py(double y) const {
@@ -168,15 +181,17 @@ double Panel::py(double y) const {
 void Panel::shade_above(double y, std::string_view label) {
   if (y >= y_.high()) return;
   const double edge = std::min(py(y), height_ - bottom);
-  below_ += "<rect class=\"shade\" x=\"" + xy(left) + "\" y=\"" + xy(top) + "\" width=\"" +
-            xy(width_ - left - right) + "\" height=\"" + xy(edge - top) + "\"/>\n";
+  below_ += "<rect class=\"shade\" x=\"" + xy(left_) + "\" y=\"" + xy(top) + "\" width=\"" +
+            xy(width_ - left_ - right) + "\" height=\"" + xy(edge - top) + "\"/>\n";
+  constexpr double label_height = 20;
+  if (edge - top < label_height) return;
   above_ += "<text class=\"note\" x=\"" + xy(width_ - right - 5) + "\" y=\"" + xy(top + 14) +
             "\" text-anchor=\"end\">" + escaped(label) + "</text>\n";
 }
 
 void Panel::level(double y, std::string_view label) {
   if (y < y_.low() || y > y_.high()) return;
-  below_ += "<path class=\"level\" d=\"" + at('M', left, py(y)) + "H" + xy(width_ - right) + "\"/>\n";
+  below_ += "<path class=\"level\" d=\"" + at('M', left_, py(y)) + "H" + xy(width_ - right) + "\"/>\n";
   const bool under = py(y) < top + 16;
   above_ += "<text class=\"note\" x=\"" + xy(width_ - right - 4) + "\" y=\"" + xy(py(y) + (under ? 13 : -5)) +
             "\" text-anchor=\"end\">" + escaped(label) + "</text>\n";
@@ -260,9 +275,9 @@ std::string Panel::axes() const {
   const double floor = height_ - bottom, end = width_ - right;
   for (const auto& tick : y_.ticks(y_ticks)) {
     const double y = py(tick.value);
-    grid += at('M', left, y) + "H" + xy(end);
-    labels += "<text class=\"tick\" x=\"" + xy(left - 7) + "\" y=\"" + xy(y + 4) + "\" text-anchor=\"end\">" +
-              tick.label + "</text>\n";
+    grid += at('M', left_, y) + "H" + xy(end);
+    labels += "<text class=\"tick\" x=\"" + xy(left_ - 7) + "\" y=\"" + xy(y + 4) +
+              "\" text-anchor=\"end\">" + tick.label + "</text>\n";
   }
   std::string marks;
   for (const auto& tick : x_.ticks(x_ticks)) {
@@ -271,13 +286,13 @@ std::string Panel::axes() const {
     labels += "<text class=\"tick\" x=\"" + xy(x) + "\" y=\"" + xy(floor + 17) +
               "\" text-anchor=\"middle\">" + tick.label + "</text>\n";
   }
-  labels += "<text class=\"axis-label\" x=\"" + xy((left + end) / 2) + "\" y=\"" + xy(height_ - 6) +
+  labels += "<text class=\"axis-label\" x=\"" + xy((left_ + end) / 2) + "\" y=\"" + xy(height_ - 6) +
             "\" text-anchor=\"middle\">" + escaped(text_.x_label) + "</text>\n";
   if (!text_.y_label.empty())
     labels += "<text class=\"axis-label\" transform=\"translate(12 " + xy((top + floor) / 2) +
               ") rotate(-90)\" text-anchor=\"middle\">" + escaped(text_.y_label) + "</text>\n";
-  return "<path class=\"grid\" d=\"" + grid + "\"/>\n<path class=\"axis\" d=\"" + at('M', left, floor) + "H" +
-         xy(end) + marks + "\"/>\n" + labels;
+  return "<path class=\"grid\" d=\"" + grid + "\"/>\n<path class=\"axis\" d=\"" + at('M', left_, floor) +
+         "H" + xy(end) + marks + "\"/>\n" + labels;
 }
 
 std::string Panel::svg() const {

@@ -19,6 +19,8 @@ class Scale {
   static Scale round(double low, double high);
   /// Linear, with a little room at both ends.
   static Scale roomy(double low, double high);
+  /// The same with ticks at these values.
+  Scale marked_at(std::vector<double> values) const;
 
   double at(double value) const;
   bool logarithmic() const { return kind_ == Kind::log; }
@@ -34,6 +36,7 @@ class Scale {
  private:
   Kind kind_;
   double low_, high_;
+  std::vector<double> marked_;
 };
 
 /// A class for the colour of a series, the same in the whole report: "m3 c3". (m: the series, c: its colour.)
@@ -91,7 +94,7 @@ class Panel {
 
   Text text_;
   Scale x_, y_;
-  double width_, height_;
+  double width_, height_, left_ = 0;
   std::string below_, bands_, lines_, marks_, above_;
 };
 

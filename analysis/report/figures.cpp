@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "analysis/report/chart.h"
 #include "analysis/report/markup.h"
@@ -17,17 +18,22 @@ constexpr std::size_t most_table_rows = 2000;
 constexpr std::size_t most_dots = 4000;
 constexpr const char* x_label = "Amount of data (rows)";
 
-/// The amounts of data as a logarithmic axis, with a little room at both ends.
-Scale data_scale(const Summary& summary) {
-  double low = std::numeric_limits<double>::infinity(), high = 0;
+/// The amounts of data as a logarithmic axis, with this part of it as room at both ends. Few of them are
+/// named themselves.
+Scale data_scale(const Summary& summary, double part = 0.035) {
+  constexpr std::size_t most_named = 5;
+  constexpr double nearest = 1.6;  // factor between two that are named
+  std::set<double> rows;
   for (const auto& model : summary.models)
-    for (const auto& point : model.points) {
-      low = std::min(low, static_cast<double>(point.rows));
-      high = std::max(high, static_cast<double>(point.rows));
-    }
-  const Scale bare(Scale::Kind::log, low, high);
-  const double room = std::pow(bare.high() / std::max(bare.low(), 1e-9), 0.035);
-  return {Scale::Kind::log, bare.low() / room, bare.high() * room};
+    for (const auto& point : model.points) rows.insert(static_cast<double>(point.rows));
+  if (rows.empty()) return {Scale::Kind::linear, 0, 1};
+  const Scale bare(Scale::Kind::log, *rows.begin(), *rows.rbegin());
+  if (!bare.logarithmic()) return bare;
+  const double room = std::pow(bare.high() / bare.low(), part);
+  const Scale scale(Scale::Kind::log, bare.low() / room, bare.high() * room);
+  const auto too_near = [](double a, double b) { return b < nearest * a; };
+  if (rows.size() > most_named || std::ranges::adjacent_find(rows, too_near) != rows.end()) return scale;
+  return scale.marked_at({rows.begin(), rows.end()});
 }
 
 std::string at_rows(const Point& point) {
@@ -276,7 +282,7 @@ class Scatter {
   std::string by_data() const {
     Panel panel({"Constraint value of each trial against its amount of data", description(), x_label,
                  "g (above 0: violated)"},
-                data_scale(material_.summary), g_scale_of(by_data_), 440, 300);
+                data_scale(material_.summary, scatter_room()), g_scale_of(by_data_), 440, 300);
     panel.shade_above(0, "violates the constraint");
     panel.dots(by_data_);
     return figure("Constraint value", "Each dot is a solution; trials without one have no dot", panel);
@@ -347,6 +353,15 @@ class Scatter {
       if (rows[i] > rows[i - 1] && rows[i - 1] > 0)
         least = std::min(least, static_cast<double>(rows[i]) / static_cast<double>(rows[i - 1]));
     return std::max(least, 1.02);
+  }
+
+  /// Room for the models that stand beside the first and the last amount of data.
+  double scatter_room() const {
+    const auto& rows = material_.results.header.rows;
+    const auto [low, high] = std::ranges::minmax(rows);
+    if (rows.size() < 2 || low == 0 || low == high) return 0.1;
+    return 0.03 +
+           0.36 * std::log(spread(rows)) / std::log(static_cast<double>(high) / static_cast<double>(low));
   }
 
   static Scale g_scale_of(const std::vector<Dot>& dots) {

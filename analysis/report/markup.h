@@ -34,7 +34,7 @@ std::string count(std::uint64_t value);
 /// "1,125 cells", "1 cell"
 std::string counted(std::uint64_t value, std::string_view what);
 
-/// The first letter a capital.
+/// The first letter a capital; a single letter is a symbol and stays.
 std::string capitalised(std::string text);
 
 /// "log_loss" becomes "log loss", on one line. Not escaped.

@@ -267,8 +267,9 @@ std::string masthead(const Material& material) {
          fact("Numerics", numerics_html(header.numerics)) + fact("Data, SHA-256", data_hash(header));
   out += "</dl>\n";
   if (!header.config.empty())
-    out += "<details class=\"config\"><summary>The config, as it was run</summary><pre tabindex=\"0\">" +
-           escaped_lines(header.config) + "</pre></details>\n";
+    out +=
+        "<details class=\"config screen\"><summary>The config, as it was run</summary><pre tabindex=\"0\">" +
+        escaped_lines(header.config) + "</pre></details>\n";
   return out + "</header>\n";
 }
 

@@ -10,6 +10,8 @@
     node.append(...children);
     return node;
   };
+  /* Long names may be broken after "_". */
+  const breakable = (name) => name.split(/(?<=_)/).flatMap((part, index) => (index ? [make("wbr"), part] : [part]));
   const live = document.getElementById("live");
   const say = (text) => { live.textContent = text; };
 
@@ -164,12 +166,12 @@
       for (const heading of headings.values()) row.append(make("th", { scope: "col", className: "n", textContent: heading }));
       table.tHead.replaceChildren(row);
       table.tBodies[0].replaceChildren(...data.subgroups.map((name, subgroup) => {
-        const line = make("tr", {}, make("th", { scope: "row", textContent: name }));
+        const line = make("tr", {}, make("th", { scope: "row" }, ...breakable(name)));
         for (const index of shown) line.append(cell(pointOf(index), subgroup, across ? data.models[index] : `n = ${headings.get(index)}`));
         return line;
       }));
       const what = `${data.columns[state.column]}, ${data.rules[state.rule]} decisions`;
-      table.caption.textContent = across
+      table.caption.firstElementChild.textContent = across
         ? `${what}, at n = ${data.rows[state.fraction].toLocaleString("en")}, by model`
         : `${what}, of ${data.models[state.model]}, by rows of data`;
       const [low, high] = data.domains[state.rule][state.column];
@@ -311,11 +313,19 @@
   }
 
   /* ---- print everything that may be printed */
-  let opened = [];
+  let opened = [], buttons = [];
   addEventListener("beforeprint", () => {
     hideTip();
+    /* Chromium leaves buttons out of the header rows that it repeats on each page. */
+    buttons = all("thead button").map((button) => [button.parentNode, button, Array.from(button.childNodes)]);
+    for (const [head, , words] of buttons) head.replaceChildren(...words);
     opened = all("details:not([open])");
     opened.forEach((details) => { details.open = true; });
   });
-  addEventListener("afterprint", () => { opened.forEach((details) => { details.open = false; }); opened = []; });
+  addEventListener("afterprint", () => {
+    for (const [head, button, words] of buttons) { button.replaceChildren(...words); head.replaceChildren(button); }
+    opened.forEach((details) => { details.open = false; });
+    opened = [];
+    buttons = [];
+  });
 })();

@@ -127,8 +127,9 @@ std::string refusals_html(const std::vector<Refusals>& found) {
   }
   return "<figure class=\"table\" id=\"table-nsf\" data-filter=\"1\"><div class=\"scroll\" role=\"region\" "
          "tabindex=\"0\" aria-labelledby=\"table-nsf-caption\"><table>\n<caption "
-         "id=\"table-nsf-caption\">Trials "
-         "without a solution, by reason</caption>\n<thead><tr><th scope=\"col\">Model</th><th scope=\"col\" "
+         "id=\"table-nsf-caption\"><span>Trials "
+         "without a solution, by reason</span></caption>\n<thead><tr><th scope=\"col\">Model</th><th "
+         "scope=\"col\" "
          "class=\"n\">Rows</th><th scope=\"col\" class=\"n\">Trials</th><th scope=\"col\">Share</th>" +
          head + "</tr></thead>\n<tbody>\n" + rows + "</tbody></table></div>\n<dl class=\"key\">" + key +
          "</dl></figure>\n";
@@ -255,12 +256,15 @@ std::string reproduction_section(const Material& material) {
   const auto& header = material.results.header;
   const auto file = std::filesystem::path(material.store).filename().string();
   std::string out =
-      "<h3>Run it again</h3>\n<p>Save the config above as <code>experiment.toml</code> beside its data (the "
+      "<h3>Run it again</h3>\n<p>Save the config as <code>experiment.toml</code> beside its data (the "
       "SHA-256 above tells whether they are the same). On the same kind of processor with the same "
       "libraries every number comes out equal, bit by bit, on any number of ranks.</p>\n";
   out += command("seldon run experiment.toml --store " + file + "\nseldon-report digest " + file +
                  "\nseldon-report report " + file + " --out report");
   out += digest_html(material);
+  if (!header.config.empty())
+    out += "<div class=\"print-only\"><h3>The config, as it was run</h3><pre class=\"printed-config\">" +
+           escaped_lines(header.config) + "</pre></div>\n";
   out +=
       "<h3>Cite</h3>\n<ul class=\"citations\">\n"
       "<li>P. S. Thomas, B. Castro da Silva, A. G. Barto, S. Giguere, Y. Brun and E. Brunskill. “Preventing "

@@ -194,11 +194,11 @@ class HeatMaps {
     std::vector<std::size_t> shown;
     for (const auto f : grid_.fractions())
       if (grid_.has_solution(model, f)) shown.push_back(f);
-    std::string out = "<table>\n<caption id=\"heat-caption\">" +
-                      escaped(capitalised(analysis_.columns[column()].title)) + " of " +
-                      escaped(material_.results.header.models[model].name) + ", " +
-                      std::string(name_of(grid_.rule())) +
-                      " decisions, by rows of data</caption>\n<thead><tr><th scope=\"col\">Subgroup</th>";
+    std::string out =
+        "<table>\n<caption id=\"heat-caption\"><span>" +
+        escaped(capitalised(analysis_.columns[column()].title)) + " of " +
+        escaped(material_.results.header.models[model].name) + ", " + std::string(name_of(grid_.rule())) +
+        " decisions, by rows of data</span></caption>\n<thead><tr><th scope=\"col\">Subgroup</th>";
     for (const auto f : shown) out += "<th scope=\"col\" class=\"n\">" + count(rows[f]) + "</th>";
     out += "</tr></thead>\n<tbody>\n";
     for (std::size_t s = 0; s < analysis_.subgroups.size(); ++s) {

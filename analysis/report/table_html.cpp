@@ -36,6 +36,7 @@ class Reasons {
   std::vector<std::string> reasons_;
 };
 
+constexpr std::size_t notes_shown = 3;  // the rest on demand
 constexpr const char* flag = "<span class=\"flag\"><span class=\"hidden\"> flagged</span></span>";
 
 bool is_numeric(const Table& table, std::size_t column) {
@@ -44,13 +45,23 @@ bool is_numeric(const Table& table, std::size_t column) {
   });
 }
 
+/// Long names may be broken after '_'.
+std::string breakable(const std::string& html) {
+  std::string out;
+  for (const char c : html) {
+    out += c;
+    if (c == '_') out += "<wbr>";
+  }
+  return out;
+}
+
 std::string content_of(const TableCell& cell, const TableColumn& column, Reasons& reasons) {
   std::string out;
   switch (cell.kind) {
     case Kind::empty:
       return "";
     case Kind::text:
-      out = escaped(cell.text);
+      out = breakable(escaped(cell.text));
       break;
     case Kind::count:
       out = count(static_cast<std::uint64_t>(cell.value));
@@ -78,14 +89,19 @@ std::string cell_html(const TableCell& cell, const TableColumn& column, bool hea
   return out.append(header ? "</th>" : "</td>");
 }
 
-std::string columns_explained(const Table& table) {
-  std::string items;
+/// What the columns are, and the notes from `first` on.
+std::string explained(const Table& table, std::size_t first) {
+  std::string items, notes;
   for (const auto& column : table.columns)
     if (!column.about.empty())
       items += "<div><dt>" + escaped(capitalised(column.title)) + "</dt><dd>" + escaped(column.about) +
                "</dd></div>";
-  if (items.empty()) return "";
-  return "<details class=\"about\"><summary>What the columns are</summary><dl>" + items + "</dl></details>\n";
+  for (auto i = first; i < table.notes.size(); ++i) notes += "<li>" + escaped(table.notes[i]) + "</li>";
+  if (items.empty() && notes.empty()) return "";
+  std::string out = "<details class=\"about\"><summary>How to read this table</summary>\n";
+  if (!notes.empty()) out += "<ul class=\"notes\">" + notes + "</ul>\n";
+  if (!items.empty()) out += "<dl>" + items + "</dl>\n";
+  return out + "</details>\n";
 }
 
 }  // namespace
@@ -98,7 +114,8 @@ std::string to_html(const Table& table, const TableLook& look) {
   std::string out = "<figure class=\"table" + std::string(look.screen_only ? " screen" : "") + "\" id=\"" +
                     id + "\"" + (look.filter ? " data-filter=\"1\"" : "") + ">\n<div class=\"scroll\" " +
                     "role=\"region\" tabindex=\"0\" aria-labelledby=\"" + id + "-caption\">\n<table>\n" +
-                    "<caption id=\"" + id + "-caption\">" + escaped(table.title) + "</caption>\n<thead><tr>";
+                    "<caption id=\"" + id + "-caption\"><span>" + escaped(table.title) +
+                    "</span></caption>\n<thead><tr>";
   for (std::size_t c = 0; c < table.columns.size(); ++c)
     out += std::string("<th scope=\"col\"") + (numeric[c] ? " class=\"n\"" : "") + ">" +
            escaped(capitalised(table.columns[c].title)) + "</th>";
@@ -114,11 +131,13 @@ std::string to_html(const Table& table, const TableLook& look) {
   if (look.screen_only)
     out += "<p class=\"print-only\">" + escaped(table.title) + ": " + counted(table.rows.size(), "row") +
            ", in report.html only.</p>\n";
+  const auto shown = std::min(table.notes.size(), notes_shown);
   std::string notes;
-  for (const auto& note : table.notes) notes += "<li>" + escaped(note) + "</li>";
-  notes += reasons.list();
+  for (std::size_t i = 0; i < shown; ++i) notes += "<li>" + escaped(table.notes[i]) + "</li>";
   if (!notes.empty()) out += "<ul class=\"notes\">" + notes + "</ul>\n";
-  return out + columns_explained(table) + "</figure>\n";
+  const auto why = reasons.list();
+  if (!why.empty()) out += "<ul class=\"notes reasons\">" + why + "</ul>\n";
+  return out + explained(table, shown) + "</figure>\n";
 }
 
 }  // namespace seldon::analysis::report
