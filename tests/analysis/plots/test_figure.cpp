@@ -39,13 +39,13 @@ TEST(Figure, SizesFollowTheWidth) {
 TEST(Figure, TicsAreRoundAndFew) {
   EXPECT_EQ(script_tics('y', {0, 1}, 6), "set ytics 0.2\nset format y '%.1f'\n");
   EXPECT_EQ(script_tics('x', {0, 1500}, 4), "set xtics 500\nset format x '%.0f'\n");
-  EXPECT_EQ(script_tics('y', {0.690, 0.6925}, 7), "set ytics 0.0005\nset format y '%.4f'\n");
+  EXPECT_EQ(script_tics('y', {0.690, 0.6925}, 7), "set ytics 5e-04\nset format y '%.4f'\n");
 }
 
 TEST(Figure, LogarithmicTicsFitTheAxis) {
   EXPECT_THAT(script_log_tics('x', {1, 1000}, 7), HasSubstr("10^{%L}"));
-  EXPECT_THAT(script_log_tics('x', {90, 1100}, 7), HasSubstr("(10, 20, 50, 100, 200, 500, 1000)"));
-  EXPECT_THAT(script_log_tics('x', {90, 1100}, 3), HasSubstr("(10, 30, 100, 300, 1000)"));
+  EXPECT_THAT(script_log_tics('x', {90, 1100}, 7), HasSubstr("(10, 20, 50, 100, 200, 500, 1000, 2000, 5000)"));
+  EXPECT_THAT(script_log_tics('x', {90, 1100}, 3), HasSubstr("(10, 30, 100, 300, 1000, 3000)"));
   // No 1, 2 or 5 between the ends: equal steps.
   EXPECT_THAT(script_log_tics('y', {0.56, 0.69}, 5), HasSubstr("set ytics (0.6, 0.65)"));
 }
