@@ -6,6 +6,7 @@
 #include <limits>
 #include <span>
 
+#include "analysis/subgroups/constraint_value.h"
 #include "analysis/text.h"
 
 namespace seldon::analysis {
@@ -22,6 +23,15 @@ class Checker {
         families_(families),
         shape_(block.layout->shape()) {
     findings_.rows_of_whole.assign(shape_.truths.size(), -1.0);
+    const auto rule = std::ranges::find(shape_.rules, shape_.regime == Regime::regression ? "value" : "soft");
+    for (std::size_t i = 0; i < shape_.constraints.size() && rule != shape_.rules.end(); ++i) {
+      const auto known =
+          std::ranges::find(header.constraints, shape_.constraints[i], &store::ConstraintHeader::name);
+      if (known == header.constraints.end()) continue;
+      auto value = ConstraintValue::parse(known->expression, shape_, subgroups);
+      const auto place = i * shape_.rules.size() + static_cast<std::size_t>(rule - shape_.rules.begin());
+      if (value) constraints_.push_back({i, place * shape_.truths.size(), std::move(*value)});
+    }
   }
 
   Findings run() {
@@ -45,14 +55,15 @@ class Checker {
 
   /// Keeps the largest deviation; words are made for the first breach only.
   template <class Words>
-  void compare(Findings::One& one, bool& breached, double found, double expected, const Words& words) {
+  void compare(Findings::One& one, bool& breached, double found, double expected, const Words& words,
+               double tolerance = invariant_tolerance) {
     // Almost all are equal to the last bit. What is not a number says nothing: a model may have scores that
     // are none.
     if (found == expected) return;
     const double deviation = std::abs(found - expected) / std::max(1.0, std::abs(expected));
-    if (!(deviation > one.largest || deviation > invariant_tolerance)) return;
+    if (!(deviation > one.largest || deviation > tolerance)) return;
     one.largest = std::max(one.largest, deviation);
-    if (deviation <= invariant_tolerance || breached) return;
+    if (deviation <= tolerance || breached) return;
     breached = true;
     if (one.breached > 0) {
       ++one.breached;
@@ -95,6 +106,7 @@ class Checker {
     groups_add_up(record, truth, regression);
     if (!regression) matrices(record, truth);
     performance(record, truth, of_truth);
+    if (!constraints_.empty()) constraints(record, truth);
     if (!block_.histograms.empty()) histograms(record, truth);
   }
 
@@ -174,6 +186,20 @@ class Checker {
     }
   }
 
+  void constraints(const RecordView& record, std::size_t truth) {
+    auto& one = begin(Invariant::constraints);
+    bool breached = false;
+    const auto recorded = record.doubles(Field::g);
+    for (const auto& constraint : constraints_) {
+      const double g = recorded[constraint.place + truth], expected = constraint.value.at(record, truth);
+      if (std::isfinite(expected) && std::isfinite(g))
+        compare(
+            one, breached, g, expected,
+            [&] { return "soft value of constraint '" + shape_.constraints[constraint.index] + "'"; },
+            constraint_tolerance);
+    }
+  }
+
   /// From the sums of "all".
   std::optional<double> performance_of(const std::string& name, const RecordView& record, std::size_t truth,
                                        std::span<const double> counts) const {
@@ -223,6 +249,12 @@ class Checker {
   const std::vector<Subgroup>& subgroups_;
   const std::vector<SubgroupFamily>& families_;
   const RecordShape& shape_;
+  /// Those that can be followed; `place` is that of the rule on the first truth in Field::g.
+  struct Constraint {
+    std::size_t index, place;
+    ConstraintValue value;
+  };
+  std::vector<Constraint> constraints_;
   std::size_t trial_ = 0;
   Findings findings_;
 };
@@ -233,7 +265,8 @@ std::string_view title_of(Invariant invariant) {
   constexpr std::array<std::string_view, invariant_count> titles = {
       "state and record agree",          "rows are whole and the same in every cell",
       "probabilities add up to rows",    "groups add up to the whole",
-      "performance is that of the sums", "histograms add up to the sums"};
+      "performance is that of the sums", "constraints are those of the sums",
+      "histograms add up to the sums"};
   return titles[static_cast<std::size_t>(invariant)];
 }
 

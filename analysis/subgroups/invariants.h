@@ -22,6 +22,7 @@ enum class Invariant : std::uint8_t {
   matrices,          ///< for each true class, the summed probabilities of all classes are its rows
   groups,            ///< the groups of an attribute that are not overlapping add up to the whole
   performance,       ///< recorded accuracy and log loss are those of the sums of "all"
+  constraints,       ///< the recorded soft value of a constraint is that of the sums of its groups
   histograms,        ///< bins add up to rows and to the summed score
 };
 inline constexpr std::size_t invariant_count = static_cast<std::size_t>(Invariant::histograms) + 1;
@@ -30,6 +31,10 @@ std::string_view title_of(Invariant invariant);
 /// Deviations above this, relative to the number expected (at least 1), are breaches: records are sums of
 /// doubles, of scores that networks compute with 24 bits.
 inline constexpr double invariant_tolerance = 1e-6;
+
+/// The same for values of constraints, in which ratios of small rates may magnify what networks compute
+/// differently in batches of other rows. What it is to find is larger by far.
+inline constexpr double constraint_tolerance = 1e-3;
 
 /// What the checks of some cells found.
 struct Findings {

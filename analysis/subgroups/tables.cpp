@@ -115,15 +115,17 @@ void add_common_notes(Table& table, const SubgroupAnalysis& analysis, const stor
   table.notes.push_back(few_note(analysis));
   const auto points = points_at(analysis, place);
   std::uint64_t recorded = 0;
-  double binning = 0;
+  std::string binning;
   for (const auto* point : points) {
     recorded += point->recorded;
-    if (!std::isnan(point->auroc_error)) binning = std::max(binning, point->auroc_error);
+    if (std::isnan(point->auroc_error) || point->auroc_error == 0) continue;
+    binning +=
+        (binning.empty() ? "" : ", ") + header.models[point->model].name + " " + fixed(point->auroc_error, 4);
   }
   add_partial_note(table, header, recorded, points.size());
-  if (binning > 0)
-    table.notes.push_back("AUROC from scores in 64 bins: off by at most " + fixed(binning, 4) +
-                          " in any trial and subgroup here.");
+  if (!binning.empty())
+    table.notes.push_back("AUROC from scores in 64 bins: off by at most this in any trial and subgroup: " +
+                          binning + " (rows of a bin count as ties).");
 }
 
 const std::string training_note =
@@ -242,11 +244,11 @@ Table gap_table(const SubgroupAnalysis& analysis, const store::Header& header, T
                    column("worst_group", "worst group"),
                    column("pairs", "pairs", "from which this one was selected"),
                    column("difference", "difference", "larger minus smaller value"),
-                   column("difference_between_sd", "SD between trials", "of the difference", 4),
-                   column("difference_sampling_se", "sampling SE", "of the difference", 4),
+                   column("difference_between_sd", "SD (diff.)", "between trials, of the difference", 4),
+                   column("difference_sampling_se", "SE (diff.)", "sampling, within one evaluation set", 4),
                    column("ratio", "ratio", "smaller over larger value"),
-                   column("ratio_between_sd", "SD between trials of the ratio", "by the delta method", 4),
-                   column("ratio_sampling_se", "sampling SE of the ratio", "by the delta method", 4)};
+                   column("ratio_between_sd", "SD (ratio)", "between trials, by the delta method", 4),
+                   column("ratio_sampling_se", "SE (ratio)", "sampling, by the delta method", 4)};
   for (const auto* point : points_at(analysis, place))
     for (const auto& gap : point->gaps) {
       const auto& family = analysis.families[gap.family];
@@ -266,6 +268,7 @@ Table gap_table(const SubgroupAnalysis& analysis, const store::Header& header, T
                             sampling_cell(gap.ratio)});
     }
   add_common_notes(table, analysis, header, place);
+  table.notes.push_back("SD: between trials; SE: sampling, within one evaluation set.");
   table.notes.push_back(
       "The pair with the largest gap of the average model. Its interval holds for all pairs of its family at "
       "once "

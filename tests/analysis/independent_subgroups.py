@@ -294,7 +294,7 @@ class MetricFrame(Case):
                        "--measure", "auroc", "--rule", "soft")
         table = json.loads(done.stdout)[0]
         note = next(note for note in table["notes"] if note.startswith("AUROC"))
-        bound = float(note.split("at most ")[1].split(" ")[0])
+        bound = float(note.split("subgroup: model ")[1].split(" ")[0])
         self.assertGreater(bound, 0)
         names = [column["name"] for column in table["columns"]]
         for row in (dict(zip(names, row)) for row in table["rows"]):

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -25,8 +26,10 @@ class Invariants : public testing::Test {
   template <class Change>
   Findings::One after(Invariant invariant, const Change& change) {
     counted::Trials trials(shape_);
-    trials.add(rows);
     auto record = counted::record(trials.layout(), rows);
+    // Soft positive rates of .85 and .275, at most .2 apart.
+    std::ranges::fill(record.doubles(Field::g), 0.375);
+    trials.add(record);
     change(record);
     trials.add(record);
     const auto header = counted::header(shape_, {"model"}, {1.0}, 2, 4);
@@ -35,7 +38,7 @@ class Invariants : public testing::Test {
         .of[static_cast<std::size_t>(invariant)];
   }
 
-  RecordShape shape_ = counted::shape({"all", "g=a", "g=b"});
+  RecordShape shape_ = counted::shape({"all", "gender=F", "gender=M"});
 };
 
 TEST_F(Invariants, HoldForWholeRecords) {
@@ -50,7 +53,7 @@ TEST_F(Invariants, NameTheFirstBreach) {
   const auto one = after(Invariant::groups, [](CellRecord& r) { r.doubles(Field::soft_sums)[4] += 0.5; });
   EXPECT_EQ(one.breached, 1);
   EXPECT_EQ(one.trial, 1);
-  EXPECT_THAT(one.detail, HasSubstr("soft_sums[0] over the groups of g"));
+  EXPECT_THAT(one.detail, HasSubstr("soft_sums[0] over the groups of gender"));
   EXPECT_NEAR(one.largest, 0.5, 1e-12);
 }
 
@@ -77,6 +80,7 @@ TEST_F(Invariants, EachFindsItsFault) {
   EXPECT_EQ(breached(Invariant::groups, [](CellRecord& r) { r.doubles(Field::log_loss)[0] += 0.01; }), 1);
   EXPECT_EQ(breached(Invariant::performance, [](CellRecord& r) { r.doubles(Field::performance)[0] = 0.75; }),
             1);
+  EXPECT_EQ(breached(Invariant::constraints, [](CellRecord& r) { r.doubles(Field::g)[0] = 0.38; }), 1);
   EXPECT_EQ(breached(Invariant::histograms, [](CellRecord& r) { r.doubles(Field::histogram)[0] += 1; }), 1);
   EXPECT_EQ(breached(Invariant::histograms, [](CellRecord& r) { r.doubles(Field::histogram)[1] += 0.5; }), 1);
 }
@@ -97,7 +101,7 @@ TEST_F(Invariants, OverlappingGroupsNeedNotAddUp) {
         .breached;
   };
   EXPECT_EQ(breaches(), 1);
-  header.identity = R"({"group":["a"],"group.a.attribute":"g","group.a.overlapping":true})";
+  header.identity = R"({"group":["F"],"group.F.attribute":"gender","group.F.overlapping":true})";
   EXPECT_EQ(breaches(), 0);
 }
 
