@@ -126,7 +126,7 @@ std::string series_class(std::size_t index) {
 
 std::string series_dash(std::size_t index) {
   constexpr std::array<const char*, 4> dashes = {"", "7 3", "2 2.5", "9 3 2 3"};
-  const std::string dash = dashes.at(index % dashes.size());
+  const std::string dash = dashes.at((index + index / colours.size()) % dashes.size());
   return dash.empty() ? "" : " stroke-dasharray=\"" + dash + "\"";
 }
 

@@ -198,7 +198,8 @@ std::string conditional_panels(const Material& material) {
   std::string out;
   for (std::size_t c = 0; c < summary.constraints.size(); ++c)
     out += plots.rates(
-        "Given a solution: " + one_line(summary.constraints[c].header.name),
+        summary.constraints.size() == 1 ? std::string("Failure rate given a solution")
+                                        : "Given a solution: " + one_line(summary.constraints[c].header.name),
         "Share of the solutions, not of all trials; δ does not bound it",
         [](const Point& p, std::size_t i) -> const Rate& { return p.conditional[i]; }, c, none, "",
         "Failures among solutions");
@@ -245,8 +246,11 @@ Table numbers_table(const Summary& summary) {
       }
       table.rows.push_back(std::move(row));
     }
-  table.notes = {"In brackets: " + band_words(summary.interval, true) + " for the performance, " +
-                 band_words(summary.interval, false) + " for the rates."};
+  const auto performance = band_words(summary.interval, true), rates = band_words(summary.interval, false);
+  table.notes = {
+      "In brackets: " +
+      (performance == rates ? rates : performance + " for the performance, " + rates + " for the rates") +
+      "."};
   if (table.rows.size() > most_table_rows) {
     table.notes.push_back("The first " + count(most_table_rows) + " of " + counted(table.rows.size(), "row") +
                           "; seldon-report tables writes them all.");

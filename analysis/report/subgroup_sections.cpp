@@ -309,7 +309,7 @@ Table led_by(Table table, std::string_view name) {
   return table;
 }
 
-std::string table_html(Table table, std::string_view first) {
+std::string table_html(Table table, std::string_view first, std::vector<std::string> not_printed = {}) {
   if (table.rows.empty()) return "";
   if (table.rows.size() > most_table_rows) {
     table.notes.push_back("The first " + count(most_table_rows) + " of " + counted(table.rows.size(), "row") +
@@ -318,8 +318,25 @@ std::string table_html(Table table, std::string_view first) {
   }
   TableLook look;
   look.filter = true;
+  look.not_printed = std::move(not_printed);
   look.screen_only = table.rows.size() > most_printed_rows;
   return to_html(led_by(std::move(table), first), look);
+}
+
+const std::vector<std::string> beside_the_gaps = {"pairs",
+                                                  "in_training",
+                                                  "difference_between_sd",
+                                                  "difference_sampling_se",
+                                                  "ratio_between_sd",
+                                                  "ratio_sampling_se"};
+
+/// The names of all columns but these.
+std::vector<std::string> names_without(const SubgroupAnalysis& analysis,
+                                       const std::vector<std::size_t>& columns) {
+  std::vector<std::string> names;
+  for (std::size_t c = 0; c < analysis.columns.size(); ++c)
+    if (std::ranges::find(columns, c) == columns.end()) names.push_back(analysis.columns[c].name);
+  return names;
 }
 
 std::string tables_html(const Material& material, const SubgroupAnalysis& analysis, const Grid& grid,
@@ -329,8 +346,9 @@ std::string tables_html(const Material& material, const SubgroupAnalysis& analys
   const auto rule = grid.rule();
   const SubgroupTableOptions usual{usual_columns(analysis), all_subgroups(analysis)};
   const SubgroupTableOptions all{all_columns(analysis), all_subgroups(analysis)};
-  return table_html(gap_table(analysis, header, place, usual), "criterion") +
-         table_html(subgroup_table(analysis, header, place, all), "subgroup") +
+  return table_html(gap_table(analysis, header, place, usual), "criterion", beside_the_gaps) +
+         table_html(subgroup_table(analysis, header, place, all), "subgroup",
+                    names_without(analysis, usual.columns)) +
          "<details class=\"more\"><summary>Best and worst of all models, amounts of data and "
          "subgroups</summary>" +
          table_html(extremes_table(analysis, header, rule, usual), "subgroup") +

@@ -78,15 +78,24 @@ std::string content_of(const TableCell& cell, const TableColumn& column, Reasons
   return out;
 }
 
-std::string cell_html(const TableCell& cell, const TableColumn& column, bool header, bool numeric,
-                      Reasons& reasons) {
+/// How a column is set.
+struct Look {
+  bool header, numeric, printed;
+  std::string classes() const {
+    std::string names;
+    if (numeric) names += "n";
+    if (!printed) names += names.empty() ? "x" : " x";
+    return names.empty() ? "" : " class=\"" + names + "\"";
+  }
+};
+
+std::string cell_html(const TableCell& cell, const TableColumn& column, const Look& look, Reasons& reasons) {
   std::string out;
-  out.append(header ? "<th scope=\"row\"" : "<td");
-  if (numeric) out += " class=\"n\"";
+  out.append(look.header ? "<th scope=\"row\"" : "<td").append(look.classes());
   if ((cell.kind == Kind::number || cell.kind == Kind::count) && !std::isnan(cell.value))
     out += " data-v=\"" + shortest(cell.value) + "\"";
   out.append(">").append(content_of(cell, column, reasons));
-  return out.append(header ? "</th>" : "</td>");
+  return out.append(look.header ? "</th>" : "</td>");
 }
 
 /// What the columns are, and the notes from `first` on.
@@ -108,8 +117,10 @@ std::string explained(const Table& table, std::size_t first) {
 
 std::string to_html(const Table& table, const TableLook& look) {
   const auto id = "table-" + id_of(table.name);
-  std::vector<bool> numeric;
-  for (std::size_t c = 0; c < table.columns.size(); ++c) numeric.push_back(is_numeric(table, c));
+  std::vector<Look> looks;
+  for (std::size_t c = 0; c < table.columns.size(); ++c)
+    looks.push_back({c == look.row_header, is_numeric(table, c),
+                     std::ranges::find(look.not_printed, table.columns[c].name) == look.not_printed.end()});
 
   std::string out = "<figure class=\"table" + std::string(look.screen_only ? " screen" : "") + "\" id=\"" +
                     id + "\"" + (look.filter ? " data-filter=\"1\"" : "") + ">\n<div class=\"scroll\" " +
@@ -117,14 +128,14 @@ std::string to_html(const Table& table, const TableLook& look) {
                     "<caption id=\"" + id + "-caption\"><span>" + escaped(table.title) +
                     "</span></caption>\n<thead><tr>";
   for (std::size_t c = 0; c < table.columns.size(); ++c)
-    out += std::string("<th scope=\"col\"") + (numeric[c] ? " class=\"n\"" : "") + ">" +
-           escaped(capitalised(table.columns[c].title)) + "</th>";
+    out += "<th scope=\"col\"" + looks[c].classes() + ">" + escaped(capitalised(table.columns[c].title)) +
+           "</th>";
   out += "</tr></thead>\n<tbody>\n";
   Reasons reasons;
   for (const auto& row : table.rows) {
     out += "<tr>";
     for (std::size_t c = 0; c < row.size(); ++c)
-      out += cell_html(row[c], table.columns[c], c == look.row_header, numeric[c], reasons);
+      out += cell_html(row[c], table.columns[c], looks[c], reasons);
     out += "</tr>\n";
   }
   out += "</tbody>\n</table>\n</div>\n";

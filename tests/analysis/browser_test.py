@@ -82,7 +82,7 @@ class Report:
         if not self.store:
             self.store = str(folder / "quickstart.h5")
             command(program(arguments.build, "seldon"), "run", str(PROJECT / "configs/quickstart.toml"), "--store", self.store)
-        report = program(arguments.build, "seldon-report")
+        report = self.program = program(arguments.build, "seldon-report")
         start = time.monotonic()
         command(report, "report", self.store, "--out", str(folder / "plain"))
         self.seconds = time.monotonic() - start
@@ -365,6 +365,30 @@ class BrowserTest(unittest.TestCase):
         data = REPORT.pdf.read_bytes()
         self.assertTrue(data.startswith(b"%PDF-"))
         self.assertGreater(len(re.findall(rb"/Type\s*/Page\b", data)), 2)
+
+    def test_without_a_chromium_the_html_is_written_all_the_same(self):
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {**os.environ, "PATH": folder, "SELDON_CHROMIUM": ""}
+            done = subprocess.run([REPORT.program, "report", REPORT.store, "--out", folder], env=environment, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("apt-get install chromium", done.stderr)
+            self.assertIn("--formats html", done.stderr)
+            self.assertTrue((Path(folder) / "report.html").is_file())
+            self.assertFalse((Path(folder) / "report.pdf").exists())
+            done = subprocess.run([REPORT.program, "report", REPORT.store, "--out", folder, "--formats", "html"], env=environment)
+            self.assertEqual(done.returncode, 0)
+
+    def test_bad_input_is_told(self):
+        with tempfile.TemporaryDirectory() as folder:
+            wrong = Path(folder) / "wrong.h5"
+            wrong.write_text("no store")
+            for words in ([str(wrong)], [REPORT.store, "--models", "nobody"], [REPORT.store, "--truth", "none"], [REPORT.store, "--rule", "none"],
+                          [REPORT.store, "--measure", "none"], [REPORT.store, "--min-n", "-1"], [REPORT.store, "--formats", "doc"], [str(wrong) + "x"]):
+                with self.subTest(words=words[1:] or words):
+                    done = subprocess.run([REPORT.program, "report", *words, "--out", folder + "/out"], capture_output=True, text=True)
+                    self.assertEqual(done.returncode, 2, done.stderr)
+                    self.assertTrue(done.stderr.startswith("seldon-report: error: "), done.stderr)
+                    self.assertFalse((Path(folder) / "out/report.html").exists())
 
     def test_is_written_in_time(self):
         self.assertLess(REPORT.html_seconds, 5)

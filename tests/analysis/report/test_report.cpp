@@ -157,17 +157,16 @@ TEST_F(Report, ThinsHugeScatters) {
 }
 
 TEST_F(Report, WithoutConstraintsNothingIsGuaranteed) {
-  auto results = example::small();
+  const auto store = example::write_store(example::small(), folder_.path());
+  auto results = read_results(store, Runs::read);
   results.header.constraints.clear();
-  for (std::size_t m = 0; m < 2; ++m) {
-    for (auto* header : {&results.header.models[m], &results.models[m].header}) {
-      header->shape.constraints.clear();
-      header->shape.base_nodes.clear();
-    }
-    results.models[m].g.clear();
-    results.models[m].upper.clear();
-  }
-  EXPECT_THAT(html(results), HasSubstr("nothing is guaranteed"));
+  EXPECT_THAT(report_html(store, results, {}), HasSubstr("nothing is guaranteed"));
+}
+
+TEST_F(Report, BaselinesCarryNoGuarantee) {
+  auto results = example::small();
+  results.header.models[0].kind = results.models[0].header.kind = "baseline";
+  EXPECT_THAT(html(results), HasSubstr("none of them carries a guarantee"));
 }
 
 TEST_F(Report, RefusesWhatTheStoreDoesNotHold) {

@@ -66,10 +66,13 @@ TEST(TableHtml, SaysWhereToFindWhatIsNotPrinted) {
   TableLook look;
   look.screen_only = true;
   look.row_header = 2;
+  look.not_printed = {"value"};
   const auto html = to_html(example(), look);
   EXPECT_THAT(html, HasSubstr("class=\"table screen\""));
   EXPECT_THAT(html, HasSubstr("A title &amp; more: 3 rows, in report.html only."));
   EXPECT_THAT(html, HasSubstr("<th scope=\"row\" class=\"n\" data-v=\"1200\">"));
+  EXPECT_THAT(html, HasSubstr("<td class=\"n x\" data-v=\"0.5\">"));
+  EXPECT_THAT(html, HasSubstr("<th scope=\"col\" class=\"n x\">Value</th>"));
 }
 
 }  // namespace
