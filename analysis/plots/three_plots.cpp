@@ -61,6 +61,7 @@ struct Panel {
   double delta;          ///< NaN where no line is drawn
   std::vector<Curve> curves;
   std::vector<std::size_t> blocks = {};  ///< [curve] of the data file
+  bool joint = false;                    ///< of all constraints together
 };
 
 template <class CurveOf>
@@ -103,6 +104,7 @@ Panels panels_of(const Summary& summary) {
   if (summary.constraints.size() > 1) {
     add(Kind::failure, "failure rate, any constraint", line_at(summary.joint_delta()),
         [](const Point& p) -> const Rate& { return p.joint; });
+    panels.list.back().joint = true;
     add(Kind::conditional, "failure rate among solutions, any constraint", nan,
         [](const Point& p) -> const Rate& { return p.joint_conditional; });
   }
@@ -152,7 +154,11 @@ std::string joint_rule(const Summary& summary) {
   const auto& first = summary.constraints.front().rule;
   const bool one_rule =
       std::ranges::all_of(summary.constraints, [&](const auto& c) { return c.rule == first; });
-  return one_rule ? words_for_rule(first) : "each by its own decisions";
+  if (one_rule) return words_for_rule(first);
+  std::string rules;
+  for (const auto& constraint : summary.constraints)
+    rules.append(rules.empty() ? "" : ", ").append(constraint.rule);
+  return "each by its own decisions (" + rules + ")";
 }
 
 // ---- the page
@@ -420,7 +426,7 @@ class Script {
     script += std::string("set ylabel ") + names[static_cast<std::size_t>(panel.kind)] +
               " noenhanced offset 0.5,0\n";
     const bool line = options_.delta && std::isfinite(panel.delta);
-    if (line) script += delta_line(panel.delta, last);
+    if (line) script += delta_line(panel, last);
     script += curves(panel);
     return script + (line ? "unset arrow\n" : "") + "unset label\n";
   }
@@ -476,13 +482,14 @@ class Script {
   }
 
   /// Its name stands beside the last panel of a row, and within any other.
-  std::string delta_line(double delta, bool last) const {
-    const auto at = shortest(delta);
+  std::string delta_line(const Panel& panel, bool last) const {
+    const auto at = shortest(panel.delta);
+    const std::string name = panel.joint ? "Σδ" : "δ";
     const std::string place =
         last ? "graph 1.02, first " + at + " left" : "graph 0.98, first " + at + " right offset 0,0.5";
     return "set arrow 1 from graph 0, first " + at + " to graph 1, first " + at +
            " nohead front linecolor rgb 'black' linewidth " + fixed(1.5 * std::min(1.0, page_.scale), 2) +
-           " dashtype (6,4)\nset label 99 " + gnuplot_quoted("δ = " + at) + " at " + place +
+           " dashtype (6,4)\nset label 99 " + gnuplot_quoted(name + " = " + at) + " at " + place +
            " noenhanced front\n";
   }
 

@@ -349,13 +349,13 @@ class Script {
     for (const auto& constraint : summary_.constraints) {
       auto line = constraint.name;
       if (style_.title) line += ":  " + replaced(replaced(constraint.expression, "<=", "≤"), ">=", "≥");
-      if (!one_rule) line += "  (" + constraint.decision + " decisions)";
+      if (!one_rule)
+        line += "  (" + constraint.decision + " decisions, δ = " + shortest(constraint.delta) + ")";
       if (style_.title || summary_.constraints.size() > 1) remarks.push_back(line);
       deltas.append(deltas.empty() ? "δ = " : ", ").append(shortest(constraint.delta));
     }
-    if (!summary_.constraints.empty())
-      remarks.push_back((one_rule ? words_for_rule(summary_.constraints.front().decision) + ",  " : "") +
-                        deltas);
+    if (one_rule && !summary_.constraints.empty())
+      remarks.push_back(words_for_rule(summary_.constraints.front().decision) + ",  " + deltas);
     auto more = summary_.trial ? one_trial() : all_trials();
     remarks.insert(remarks.end(), more.begin(), more.end());
     return remarks;
@@ -409,8 +409,8 @@ class Script {
     const std::size_t constraints = summary_.constraints.size();
     std::string script = script_line_styles(lines, std::max<std::size_t>(1, constraints));
     if (constraints > 1)
-      script += "set style line " + number(constraints + 1) +
-                " linecolor rgb '#333333' linewidth 1.5 pointsize 0 dashtype solid\n";
+      script += "set style line " + number(constraints + 1) + " linecolor rgb '#333333' linewidth " +
+                fixed(1.5 * std::clamp(style_.scale(), 0.65, 1.0), 1) + " pointsize 0 dashtype solid\n";
     return script;
   }
 

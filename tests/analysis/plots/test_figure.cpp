@@ -44,7 +44,8 @@ TEST(Figure, TicsAreRoundAndFew) {
 
 TEST(Figure, LogarithmicTicsFitTheAxis) {
   EXPECT_THAT(script_log_tics('x', {1, 1000}, 7), HasSubstr("10^{%L}"));
-  EXPECT_THAT(script_log_tics('x', {90, 1100}, 7), HasSubstr("(10, 20, 50, 100, 200, 500, 1000, 2000, 5000)"));
+  EXPECT_THAT(script_log_tics('x', {90, 1100}, 7),
+              HasSubstr("(10, 20, 50, 100, 200, 500, 1000, 2000, 5000)"));
   EXPECT_THAT(script_log_tics('x', {90, 1100}, 3), HasSubstr("(10, 30, 100, 300, 1000, 3000)"));
   // No 1, 2 or 5 between the ends: equal steps.
   EXPECT_THAT(script_log_tics('y', {0.56, 0.69}, 5), HasSubstr("set ytics (0.6, 0.65)"));

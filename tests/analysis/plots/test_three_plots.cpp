@@ -199,6 +199,14 @@ TEST(ThreePlots, EveryWidthDrawsEveryPanel) {
     }
 }
 
+TEST(ThreePlots, RowOfAllConstraintsNamesRulesAndItsBound) {
+  auto results = example::many(2);
+  EXPECT_THAT(three_plots_script(aggregate(results)), HasSubstr("set label 99 \"Σδ = 0.2\""));
+  results.header.constraints[1].decision = "hard";
+  EXPECT_THAT(three_plots_script(aggregate(results)),
+              HasSubstr("each by its own decisions (soft, hard, soft),  Σδ = 0.2"));
+}
+
 TEST(ThreePlots, RowOfAllConstraintsIsAChoice) {
   const auto summary = aggregate(example::many(2));
   EXPECT_THAT(three_plots_script(summary), HasSubstr("any constraint violated"));
