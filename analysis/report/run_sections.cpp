@@ -4,7 +4,9 @@
 #include <array>
 #include <filesystem>
 #include <map>
+#include <utility>
 
+#include "analysis/plots/palette.h"
 #include "analysis/plots/timeline.h"
 #include "analysis/report/chart.h"
 #include "analysis/report/markup.h"
@@ -184,13 +186,31 @@ std::string scoped_styles(std::string_view css, std::string_view scope) {
   return out;
 }
 
-/// An SVG with a style sheet, as a part of a page.
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+}
+
+/// The timeline as a part of the page: its styles hold for it alone, and its colours are those of the page's
+/// scheme.
 std::string inlined(std::string svg, std::string_view scope) {
   constexpr std::string_view open = "<style>", close = "</style>";
   const auto from = svg.find(open), to = svg.find(close);
   if (from == std::string::npos || to == std::string::npos || to < from) return svg;
   const auto begin = from + open.size();
-  svg.replace(begin, to - begin, scoped_styles(std::string_view(svg).substr(begin, to - begin), scope));
+  auto styles = scoped_styles(std::string_view(svg).substr(begin, to - begin), scope);
+  for (const auto& [colour, name] :
+       {std::pair("#FFF", "var(--card)"), std::pair("#222", "var(--ink)"), std::pair("#444", "var(--muted)"),
+        std::pair("#666", "var(--muted)"), std::pair("#888", "var(--muted)"),
+        std::pair("#999", "var(--muted)"), std::pair("#DDD", "var(--grid)")})
+    replace_all(styles, colour, name);
+  auto body = svg.substr(to);
+  for (std::size_t i = 0; i < colours.size(); ++i)
+    for (const std::string_view part : {"fill=\"", "stroke=\""})
+      replace_all(body, std::string(part) + colours.at(i) + "\"",
+                  std::string(part) + "var(--c" + std::to_string(i) + ")\"");
+  replace_all(body, "fill=\"#FFF\"", "fill=\"var(--card)\"");
+  svg.replace(begin, std::string::npos, styles + body);
   return svg;
 }
 

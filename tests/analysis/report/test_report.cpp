@@ -1,5 +1,7 @@
-#include <limits>
+#include <filesystem>
+#include <fstream>
 #include <regex>
+#include <set>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -8,6 +10,7 @@
 #include "analysis/report/report.h"
 #include "core/error.h"
 #include "example.h"
+#include "store/pack_rows.h"
 
 namespace seldon::analysis {
 namespace {
@@ -154,6 +157,48 @@ TEST_F(Report, ThinsHugeScatters) {
   const auto page = html(results, options);
   EXPECT_THAT(page, HasSubstr("Thinned: of each model and amount of data the first 1,000 of 3,000 trials"));
   EXPECT_LT(page.size(), 4'000'000U);
+}
+
+TEST_F(Report, OfAHundredModelsStaysSmall) {
+  std::vector<double> fractions;
+  for (int i = 1; i <= 15; ++i) fractions.push_back(i / 15.0);
+  auto results = example::empty(100, fractions, 20);
+  for (std::size_t m = 0; m < 100; ++m)
+    for (std::size_t f = 0; f < fractions.size(); ++f)
+      for (std::size_t t = 0; t < 20; ++t)
+        if (m % 7 == 0 && t % 3 == 0)
+          example::refuse(results, m, f, t, NsfReason::safety_test);
+        else
+          example::solve(results, m, f, t, 0.5 + 0.001 * static_cast<double>(m + t), t % 5 == 0 ? 0.1 : -0.1);
+  const auto page = html(results);
+  EXPECT_LT(page.size(), 6'000'000U);
+  EXPECT_THAT(page, HasSubstr("data-series=\"99\""));
+}
+
+TEST_F(Report, ShowsWhoWorkedWhen) {
+  const auto store = example::write_store(example::small(), folder_.path());
+  EXPECT_THAT(report_html(store, read_results(store, Runs::read), {}),
+              Not(HasSubstr("<h2 id=\"timeline-title\"")));
+  std::string lines;
+  store::append_line(lines, store::RunMark{1000, true, "node", "", 0, 1});
+  store::PackRow row;
+  row.start = 1000;
+  row.end = 1010;
+  row.rank = 1;
+  row.host = "<node>";
+  row.model = "qsa";
+  row.fraction = 0.1;
+  row.wanted = row.done = 10;
+  store::append_line(lines, row);
+  std::ofstream(store::pack_rows_path(store)) << lines;
+  const auto page = report_html(store, read_results(store, Runs::read), {});
+  EXPECT_THAT(page, HasSubstr("<h2 id=\"timeline-title\""));
+  EXPECT_THAT(page, HasSubstr("1 lease in 1 run"));
+  EXPECT_THAT(page, HasSubstr("fill=\"var(--c0)\""));
+  // The timeline's own styles hold for nothing else on the page.
+  EXPECT_THAT(page, HasSubstr("<style>#timeline-picture text{"));
+  EXPECT_EQ(page.find("\n.title{"), std::string::npos);
+  EXPECT_EQ(page.find("}.title{"), std::string::npos);
 }
 
 TEST_F(Report, WithoutConstraintsNothingIsGuaranteed) {
