@@ -57,10 +57,15 @@ struct FigureArguments {
   }
 };
 
+/// Values separated by commas, in one argument: what follows may be STORE.
+CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::string>& values,
+                      const std::string& what) {
+  return command.add_option(name, values, what)->delimiter(',')->allow_extra_args(false);
+}
+
 void add_figure(CLI::App& command, FigureArguments& arguments) {
   auto& style = arguments.style;
-  command.add_option("--formats", arguments.formats, "svg, pdf, png, separated by commas (default: all)")
-      ->delimiter(',');
+  add_list(command, "--formats", arguments.formats, "svg, pdf, png, separated by commas (default: all)");
   command.add_option("--name", style.name, "of the files, without their ending");
   auto* width = command.add_option("--width", style.width, "of the figure, in inches (default: 10.4)");
   command
@@ -101,11 +106,6 @@ std::vector<std::pair<std::string, std::string>> labels_of(const std::vector<std
   std::vector<std::pair<std::string, std::string>> labels;
   for (const auto& argument : arguments) labels.push_back(label_of(argument, models));
   return labels;
-}
-
-CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::string>& values,
-                      const std::string& what) {
-  return command.add_option(name, values, what)->delimiter(',');
 }
 
 CLI::Option* add_choice(CLI::App& command, const std::string& name, std::string& value,
@@ -170,8 +170,7 @@ void add_plots(CLI::App& app) {
   add_list(*command, "--constraints", arguments->choice.constraints, "which, in which order");
   command->add_option("--measure", arguments->choice.measure, "of performance (default: the first)");
   command->add_option("--label", arguments->labels, "model=Text: its name in the legend; once for each")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->allow_extra_args(false);
   add_choice(*command, "--interval", arguments->interval, {"standard-error", "exact", "wilson"},
              "standard-error (default), exact or wilson (95 %)");
   add_choice(*command, "--failure", arguments->failure, {"all", "conditional", "both"},
@@ -270,8 +269,7 @@ void add_pairs(CLI::App& app) {
   add_figure(*command, arguments->figure);
   command->add_option("--marker-size", arguments->figure.style.marker_size, "times the usual; 0: none");
   command->add_option("--label", arguments->labels, "model=Text: its name in the legend; once for each")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->allow_extra_args(false);
   command->add_option("--x-label", arguments->options.x_label, "of the amount of data");
   command->add_option("--performance-label", arguments->options.difference_label, "of the differences");
   add_choice(*command, "--x-scale", arguments->x_scale, {"log", "linear"}, "log (default) or linear");

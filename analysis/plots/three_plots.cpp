@@ -414,7 +414,7 @@ class Script {
     if (panel.kind == Kind::performance) {
       script += "set yrange [" + shortest(performance_.low) + ":" + shortest(performance_.high) + "]\n";
       const auto most =
-          static_cast<std::size_t>(std::clamp(page_.panel_height / (0.32 * page_.scale), 3.0, 7.0));
+          static_cast<std::size_t>(std::clamp(page_.panel_height / (0.27 * page_.scale), 3.0, 7.0));
       script += options_.performance_log ? script_log_tics('y', performance_, most)
                                          : script_tics('y', performance_, most);
     } else {

@@ -77,6 +77,12 @@ TEST_F(PlotCommands, SeveralConstraintsHaveARowTogether) {
   expect_refused(plots_ + "--joint --no-joint", "--no-joint");
 }
 
+TEST_F(PlotCommands, OptionsMayStandBeforeTheStore) {
+  const auto run = report("plots --formats svg --models qsa,baseline_1 --constraints second --label qsa=A " +
+                          store_ + " --out " + out_);
+  EXPECT_EQ(run.status, 0) << run.output;
+}
+
 TEST_F(PlotCommands, PlotsLeaveOut) {
   EXPECT_EQ(report(plots_ + "--no-legend --no-title --no-delta --width 5.5").status, 0);
   const auto script = text("three_plots.gp");
