@@ -18,6 +18,12 @@ bool wanted(const std::vector<std::uint32_t>& indices, std::uint32_t index) {
   return indices.empty() || std::ranges::find(indices, index) != indices.end();
 }
 
+InputError without_counts(const store::Header& header) {
+  return InputError("the store of experiment '" + header.name +
+                    "' holds results without subgroup counts (imported ones, for example), so it has no "
+                    "subgroup tables; `seldon-report plots` and `export` need none");
+}
+
 /// The shape that all models share in what matters here.
 const RecordShape& common_shape(const store::Header& header) {
   if (header.models.empty()) throw InputError("the store has no models, so it has no subgroup tables");
@@ -29,9 +35,7 @@ const RecordShape& common_shape(const store::Header& header) {
           "the models '" + header.models.front().name + "' and '" + model.name +
           "' do not have the same subgroups, classes and ground truths; tables of both cannot be "
           "made from one store");
-  if (first.subgroups.empty() || first.truths.empty())
-    throw InputError(
-        "the store's records have no subgroups and no ground truth, so there is nothing to table");
+  if (first.subgroups.empty() || first.truths.empty()) throw without_counts(header);
   return first;
 }
 
@@ -66,11 +70,7 @@ class Analyser {
     analysis_.damage = scan(reader_, options, [this](const Block& block) { return look_at(block); });
     finish_point();
     report_findings();
-    const auto& header = reader_.header();
-    if (!with_counts_ && !analysis_.without_counts.empty())
-      throw InputError("the store of experiment '" + header.name +
-                       "' holds results without subgroup counts (imported ones, for example), so it has no "
-                       "subgroup tables; `seldon-report plots` and `export` need none");
+    if (!with_counts_ && !analysis_.without_counts.empty()) throw without_counts(reader_.header());
     return std::move(analysis_);
   }
 
