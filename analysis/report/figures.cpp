@@ -27,10 +27,10 @@ Scale data_scale(const Summary& summary, double part = 0.035) {
   for (const auto& model : summary.models)
     for (const auto& point : model.points) rows.insert(static_cast<double>(point.rows));
   if (rows.empty()) return {Scale::Kind::linear, 0, 1};
-  const Scale bare(Scale::Kind::log, *rows.begin(), *rows.rbegin());
+  Scale bare(Scale::Kind::log, *rows.begin(), *rows.rbegin());
   if (!bare.logarithmic()) return bare;
   const double room = std::pow(bare.high() / bare.low(), part);
-  const Scale scale(Scale::Kind::log, bare.low() / room, bare.high() * room);
+  Scale scale(Scale::Kind::log, bare.low() / room, bare.high() * room);
   const auto too_near = [](double a, double b) { return b < nearest * a; };
   if (rows.size() > most_named || std::ranges::adjacent_find(rows, too_near) != rows.end()) return scale;
   return scale.marked_at({rows.begin(), rows.end()});
@@ -280,6 +280,8 @@ class Scatter {
     for (auto m = material.summary.models.size(); m-- > 0;) collect(m);  // the first on top
   }
 
+  /// Models of which only failures are known.
+  const std::vector<std::string>& without_g() const { return without_g_; }
   bool empty() const { return by_data_.empty(); }
   std::size_t without_number() const { return without_number_; }
 
@@ -316,6 +318,10 @@ class Scatter {
     const auto c = constraint_index(shape, summary.constraints[constraint_].header.name);
     if (!c) return;
     const auto rule = rule_index(shape, summary.constraints[constraint_].header, material_.options.selection);
+    if (!g_is_known(shape, rule)) {
+      without_g_.push_back(summary.models[m].name);
+      return;
+    }
     const auto truth = truth_index(shape, material_.options.selection);
     const auto measure = measure_index(shape, summary.performance);
     const auto trials = results.header.n_trials;
@@ -386,6 +392,7 @@ class Scatter {
 
   const Material& material_;
   std::size_t constraint_, shown_, without_number_ = 0;
+  std::vector<std::string> without_g_;
   std::vector<Dot> by_data_, by_performance_;
 };
 
@@ -425,8 +432,10 @@ std::string three_plots_section(const Material& material) {
 std::string trials_section(const Material& material) {
   const auto& summary = material.summary;
   std::string out;
+  std::set<std::string> unknown;
   for (std::size_t c = 0; c < summary.constraints.size(); ++c) {
     const Scatter scatter(material, c);
+    for (const auto& name : scatter.without_g()) unknown.insert(name);
     if (scatter.empty()) continue;
     if (summary.constraints.size() > 1)
       out += "<h3 class=\"constraint\">" + escaped(summary.constraints[c].header.name) + "</h3>\n";
@@ -435,14 +444,20 @@ std::string trials_section(const Material& material) {
       out += "<p class=\"muted\">" + counted(scatter.without_number(), "solution") +
              " without a number for g (counted as violating) cannot be drawn.</p>\n";
   }
-  if (out.empty()) return "";
+  std::vector<std::string> names;
+  for (const auto& name : unknown) names.push_back("<b>" + escaped(name) + "</b>");
+  const auto missing =
+      names.empty() ? ""
+                    : "<p class=\"muted\">Of " + enumerated(names) +
+                          " the value of the constraint is not known, only whether it was violated.</p>\n";
+  if (out.empty()) return missing;
   std::string intro =
       "<p class=\"muted\">Rings satisfy the constraint, crosses violate it. Models stand side by side at "
       "each amount of data.";
   if (const auto shown = trials_shown(material); shown < material.results.header.n_trials)
     intro += " Thinned: of each model and amount of data the first " + count(shown) + " of " +
              counted(material.results.header.n_trials, "trial") + ".";
-  return intro + "</p>\n" + legend(summary) + out;
+  return intro + "</p>\n" + legend(summary) + out + missing;
 }
 
 }  // namespace seldon::analysis::report

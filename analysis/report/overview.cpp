@@ -43,6 +43,8 @@ std::string damage_html(const Damage& damage) {
 
 // ---- the guarantee
 
+constexpr std::string_view imported_bound = "recorded";  // in place of a bound that is unknown (import.cpp)
+
 std::string about_bound(const std::string& bound) {
   if (bound == "student_t")
     return "Student’s t bounds the means: exact for normal means, approximate otherwise, and too sure of "
@@ -56,9 +58,11 @@ std::string about_bound(const std::string& bound) {
 
 std::string constraint_html(const ConstraintSummary& constraint) {
   const auto& header = constraint.header;
-  return "<li>" + name_html(header.name) + ": <code>" + escaped(header.expression) +
-         "</code> <span class=\"nowrap\">with δ = " + shortest(header.delta) + "</span>, certified on " +
-         escaped(words_for_rule(header.decision)) + ". " + about_bound(header.bound) + "</li>\n";
+  std::string out = "<li>" + name_html(header.name) + ": <code>" + escaped(header.expression) +
+                    "</code> <span class=\"nowrap\">with δ = " + shortest(header.delta) + "</span>";
+  if (header.bound == imported_bound) return out + ", as stated when the results were imported.</li>\n";
+  return out + ", certified on " + escaped(words_for_rule(header.decision)) + ". " +
+         about_bound(header.bound) + "</li>\n";
 }
 
 std::string guarantee_html(const Summary& summary) {
@@ -236,6 +240,15 @@ Cells cells_of(const Material& material) {
   return cells;
 }
 
+bool is_imported(const Material& material) {
+  return std::ranges::any_of(material.results.header.constraints,
+                             [](const auto& constraint) { return constraint.bound == imported_bound; });
+}
+
+std::string config_title(const Material& material) {
+  return is_imported(material) ? "Where the results came from" : "The config, as it was run";
+}
+
 bool is_seldonian(const ModelSummary& model) {
   return model.kind == "seldonian";
 }
@@ -243,6 +256,7 @@ bool is_seldonian(const ModelSummary& model) {
 std::string words_for_rule(const std::string& rule) {
   if (rule == "soft") return "soft decisions (means of predicted probabilities)";
   if (rule == "hard") return "hard decisions (predicted labels)";
+  if (rule == "recorded" || rule == failures_only) return "what the imported results tell";
   return rule == "value" ? "predicted values" : rule + " decisions";
 }
 
@@ -256,20 +270,21 @@ std::string masthead(const Material& material) {
   const auto& header = material.results.header;
   const auto& title = material.options.title.empty() ? header.name : material.options.title;
   const auto c = circumstances_of(material.results);
-  std::string out =
-      "<header class=\"masthead\">\n<p class=\"eyebrow\">Report of a Seldonian experiment</p>\n<h1>" +
-      escaped(title) + "</h1>\n" + state_html(material) + damage_html(material.results.damage) +
-      "<dl class=\"facts\">\n";
+  const bool imported = is_imported(material);
+  std::string out = std::string("<header class=\"masthead\">\n<p class=\"eyebrow\">") +
+                    (imported ? "Report of imported results" : "Report of a Seldonian experiment") +
+                    "</p>\n<h1>" + escaped(title) + "</h1>\n" + state_html(material) +
+                    damage_html(material.results.damage) + "<dl class=\"facts\">\n";
   if (title != header.name) out += fact("Experiment", escaped(header.name));
   out += fact("Grid", size_html(header)) + fact("Models", models_html(material.results)) +
          fact("Run", time_html(c)) + fact("Nodes", some_of(c.hosts)) + fact("Devices", some_of(c.devices)) +
-         fact("Made by", "Seldon " + escaped(header.version)) + fact("Seed", std::to_string(header.seed)) +
+         fact(imported ? "Imported by" : "Made by", "Seldon " + escaped(header.version)) +
+         fact("Seed", imported ? "" : std::to_string(header.seed)) +
          fact("Numerics", numerics_html(header.numerics)) + fact("Data, SHA-256", data_hash(header));
   out += "</dl>\n";
   if (!header.config.empty())
-    out +=
-        "<details class=\"config screen\"><summary>The config, as it was run</summary><pre tabindex=\"0\">" +
-        escaped_lines(header.config) + "</pre></details>\n";
+    out += "<details class=\"config screen\"><summary>" + config_title(material) +
+           "</summary><pre tabindex=\"0\">" + escaped_lines(header.config) + "</pre></details>\n";
   return out + "</header>\n";
 }
 

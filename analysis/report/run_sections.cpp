@@ -22,12 +22,13 @@ namespace {
 // ---- no solution found
 
 constexpr std::array reasons = {NsfReason::too_few_rows, NsfReason::group_too_small, NsfReason::not_finite,
-                                NsfReason::not_feasible, NsfReason::safety_test,     NsfReason::one_class};
+                                NsfReason::not_feasible, NsfReason::safety_test,     NsfReason::one_class,
+                                NsfReason::none};
 
 std::string_view about(NsfReason reason) {
   switch (reason) {
     case NsfReason::none:
-      return "";
+      return "imported results do not tell why";
     case NsfReason::too_few_rows:
       return "under two rows on a side of the split";
     case NsfReason::group_too_small:
@@ -106,7 +107,7 @@ std::string refusals_html(const std::vector<Refusals>& found) {
   std::string head, key;
   for (std::size_t r = 0; r < reasons.size(); ++r) {
     if (!used.at(r)) continue;
-    const auto name = words(seldon::name_of(reasons.at(r)));
+    const auto name = reasons.at(r) == NsfReason::none ? "Unknown" : words(seldon::name_of(reasons.at(r)));
     head += "<th scope=\"col\" class=\"n\">" + name + "</th>";
     key +=
         "<div><dt><svg class=\"swatch\" viewBox=\"0 0 12 12\" width=\"12\" height=\"12\" "
@@ -275,15 +276,22 @@ std::string timeline_section(const Material& material) {
 std::string reproduction_section(const Material& material) {
   const auto& header = material.results.header;
   const auto file = std::filesystem::path(material.store).filename().string();
-  std::string out =
-      "<h3>Run it again</h3>\n<p>Save the config as <code>experiment.toml</code> beside its data (the "
-      "SHA-256 above tells whether they are the same). On the same kind of processor with the same "
-      "libraries every number comes out equal, bit by bit, on any number of ranks.</p>\n";
-  out += command("seldon run experiment.toml --store " + file + "\nseldon-report digest " + file +
-                 "\nseldon-report report " + file + " --out report");
+  std::string out;
+  if (is_imported(material))
+    out = "<p>These results were imported: what made them is not in this store.</p>\n" +
+          command("seldon-report digest " + file + "\nseldon-report report " + file + " --out report");
+  else
+    out =
+        "<h3>Run it again</h3>\n<p>Save the config as <code>experiment.toml</code> beside its data (the "
+        "SHA-256 above "
+        "tells whether they are the same). On the same kind of processor with the same libraries every "
+        "number "
+        "comes out equal, bit by bit, on any number of ranks.</p>\n" +
+        command("seldon run experiment.toml --store " + file + "\nseldon-report digest " + file +
+                "\nseldon-report report " + file + " --out report");
   out += digest_html(material);
   if (!header.config.empty())
-    out += "<div class=\"print-only\"><h3>The config, as it was run</h3><pre class=\"printed-config\">" +
+    out += "<div class=\"print-only\"><h3>" + config_title(material) + "</h3><pre class=\"printed-config\">" +
            escaped_lines(header.config) + "</pre></div>\n";
   out +=
       "<h3>Cite</h3>\n<ul class=\"citations\">\n"

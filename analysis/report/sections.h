@@ -28,6 +28,11 @@ struct Cells {
 };
 Cells cells_of(const Material& material);
 
+/// Whether the store holds the toolkit's result files (seldon-report import), of which much is unknown.
+bool is_imported(const Material& material);
+/// What the text in the store's `config` is.
+std::string config_title(const Material& material);
+
 /// Whether a model carries the guarantee.
 bool is_seldonian(const ModelSummary& model);
 

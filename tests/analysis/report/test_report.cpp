@@ -208,6 +208,21 @@ TEST_F(Report, WithoutConstraintsNothingIsGuaranteed) {
   EXPECT_THAT(report_html(store, results, {}), HasSubstr("nothing is guaranteed"));
 }
 
+TEST_F(Report, OfImportedResultsClaimsNoMoreThanIsKnown) {
+  auto results = example::small();
+  results.header.constraints[0].bound = results.header.constraints[0].decision = "recorded";
+  for (std::size_t m = 0; m < 2; ++m)
+    for (auto* header : {&results.header.models[m], &results.models[m].header})
+      header->shape.rules = {"recorded", std::string(failures_only)};
+  example::refuse(results, 0, 0, 0, NsfReason::none);
+  const auto page = html(results);
+  EXPECT_THAT(
+      page,
+      AllOf(HasSubstr("Report of imported results"), HasSubstr("as stated when the results were imported"),
+            HasSubstr("imported results do not tell why"), HasSubstr("only whether it was violated")));
+  EXPECT_THAT(page, Not(HasSubstr("Run it again")));
+}
+
 TEST_F(Report, BaselinesCarryNoGuarantee) {
   auto results = example::small();
   results.header.models[0].kind = results.models[0].header.kind = "baseline";
