@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "analysis/scan.h"
+#include "analysis/text.h"
 #include "core/error.h"
 
 namespace seldon::analysis {
@@ -107,9 +108,22 @@ std::size_t truth_index(const RecordShape& shape, const Selection& selection) {
 
 std::size_t rule_index(const RecordShape& shape, const store::ConstraintHeader& constraint,
                        const Selection& selection) {
+  const auto failures = std::ranges::find(shape.rules, failures_only);
+  if (failures != shape.rules.end()) {
+    if (selection.rule && *selection.rule != failures_only)
+      throw InputError(
+          "these imported results tell which solutions failed, and not the constraint's value, so "
+          "they cannot be judged by the rule '" +
+          one_line(*selection.rule) + "'; leave out --rule");
+    return static_cast<std::size_t>(failures - shape.rules.begin());
+  }
   if (selection.rule) return find_name(shape.rules, *selection.rule, "decision rule");
   if (shape.rules.size() == 1) return 0;  // regression: there is nothing to decide
   return find_name(shape.rules, constraint.decision, "decision rule");
+}
+
+bool has_one_rule(const RecordShape& shape) {
+  return shape.rules.size() == 1 || std::ranges::find(shape.rules, failures_only) != shape.rules.end();
 }
 
 std::optional<std::size_t> constraint_index(const RecordShape& shape, const std::string& name) {

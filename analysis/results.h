@@ -77,10 +77,13 @@ std::optional<std::size_t> constraint_index(const RecordShape& shape, const std:
 /// A solution violates its constraint if g > 0 or NaN.
 bool has_failed(double g);
 
-/// The rule of results from elsewhere that tell only whether a solution violated its constraint, as one that
-/// a model's records have on their axis of rules, alone: what stands for g is 1 where it did and 0 where not,
-/// so that has_failed() holds, and g itself is unknown (docs/store.md).
+/// The rule of results from elsewhere that tell only whether a solution violated its constraint. Where a
+/// model's axis of rules has it, it is the only one to judge by: what stands for g there is 1 or 0, so that
+/// has_failed() holds, and g itself, under the other rule, is unknown and NaN (docs/store.md).
 inline constexpr std::string_view failures_only = "failed";
+
+/// Whether a model's solutions can be judged in one way only, whatever a selection asks for.
+bool has_one_rule(const RecordShape& shape);
 
 /// Whether the record's g is the constraint's value, not just the mark of a failure.
 inline bool g_is_known(const RecordShape& shape, std::size_t rule) {

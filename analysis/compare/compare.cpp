@@ -148,7 +148,7 @@ class Trials {
         selection_(std::move(selection)),
         first_(fraction * header_.n_trials),
         fraction_(fraction) {
-    if (shape().rules.size() == 1) selection_.rule.reset();
+    if (has_one_rule(shape())) selection_.rule.reset();
   }
 
   const std::string& name() const { return model_.header.name; }
@@ -302,7 +302,7 @@ Summary summary_of(const Side& side, const std::vector<std::size_t>& models, con
     if (std::ranges::find(choice.models, names[model]) == choice.models.end())
       choice.models.push_back(names[model]);
   for (const auto& constraint : constraints) choice.constraints.push_back(constraint.name);
-  if (side.results->models.front().header.shape.rules.size() == 1) selection.rule.reset();
+  if (has_one_rule(side.results->models.front().header.shape)) selection.rule.reset();
   auto summary = aggregate(*side.results, selection, choice);
   if (constraints.empty()) summary.constraints.clear();  // an empty choice would be all of them
   for (auto& model : summary.models) {

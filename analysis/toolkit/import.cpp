@@ -77,7 +77,8 @@ RecordShape shape_of(const ToolkitModel& model, const ImportOptions& options) {
   shape.performance = {options.performance};
   for (const auto& constraint : options.constraints) shape.constraints.push_back(constraint.name);
   shape.truths = {"original"};
-  shape.rules = {model.has_gvec ? "recorded" : std::string(failures_only)};
+  shape.rules = {"recorded"};
+  if (!model.has_gvec) shape.rules.emplace_back(failures_only);
   shape.histograms = false;
   return shape;
 }
@@ -182,9 +183,12 @@ std::vector<std::byte> record_of(const RecordLayout& layout, const ToolkitModel&
   record.view<std::int64_t>(Field::rows)[0] = static_cast<std::int64_t>(n);
   record.view<std::int64_t>(Field::best_iteration)[0] = -1;
   record.doubles(Field::performance)[0] = row.performance;
-  const auto g = record.doubles(Field::g);
-  for (std::size_t c = 0; c < g.size(); ++c)
-    g[c] = !solution ? minus_infinity : model.has_gvec ? row.g[c] : row.failed ? 1 : 0;
+  const auto g = record.doubles(Field::g);  // [constraint][rule], NaN
+  const std::size_t rules = layout.shape().rules.size();
+  for (std::size_t c = 0; c * rules < g.size(); ++c) {
+    if (model.has_gvec || !solution) g[c * rules] = solution ? row.g[c] : minus_infinity;
+    if (!model.has_gvec) g[c * rules + 1] = !solution ? minus_infinity : row.failed ? 1 : 0;
+  }
   record.seal(model.name, row.fraction, row.trial);
   return std::move(record).take_bytes();
 }

@@ -171,13 +171,13 @@ TEST(Compare, ConstraintsOfOneNameThatAreNotTheSameAreNamed) {
 
 TEST(Compare, OneSideMayKnowFailuresOnly) {
   auto b = example::empty(1, {0.5, 1.0}, 5, 100);
-  b.header.models[0].shape.rules = {std::string(failures_only)};
+  b.header.models[0].shape.rules = {"recorded", std::string(failures_only)};
   b.models[0] = ModelResults::empty(b.header.models[0], 10);
   b.models[0].runs.resize(10);
   b.models[0].states[5] = b.models[0].states[6] = CellState::done;
   b.models[0].outcomes[5] = b.models[0].outcomes[6] = Outcome::solution;
-  b.models[0].g[5 * 2] = 1;
-  b.models[0].g[6 * 2] = 0;
+  b.models[0].g[5 * 4 + 2] = 1;  // [cell][constraint][rule][truth]
+  b.models[0].g[6 * 4 + 2] = 0;
   CompareOptions hard;
   hard.selection.rule = "hard";
   const auto comparison = compared(five_trials(0), b, hard);

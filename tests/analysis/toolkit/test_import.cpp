@@ -93,8 +93,14 @@ TEST_F(Import, FailuresWithoutG) {
   const auto results = imported(options_for(100));
   const auto& model = results.models[0];
   EXPECT_EQ(model.header.kind, "baseline");
-  EXPECT_THAT(model.header.shape.rules, ElementsAre(std::string(failures_only)));
-  EXPECT_FALSE(g_is_known(model.header.shape, 0));
+  EXPECT_THAT(model.header.shape.rules, ElementsAre("recorded", std::string(failures_only)));
+  EXPECT_FALSE(g_is_known(model.header.shape, 1));
+  EXPECT_TRUE(std::isnan(model.g_at(0, 0, 0, 0)));  // g is unknown, and whether it failed is kept
+  EXPECT_EQ(model.g_at(0, 0, 1, 0), 1);
+  EXPECT_EQ(model.g_at(1, 0, 1, 0), 0);
+  Selection recorded;
+  recorded.rule = "recorded";
+  EXPECT_THROW(aggregate(results, recorded), InputError);
   const auto point = aggregate(results).models[0].points[0];
   EXPECT_EQ(point.violation[0].count, 1u);
   EXPECT_EQ(point.violation[0].trials, 4u);
