@@ -446,7 +446,7 @@ std::string trials_section(const Material& material) {
   }
   std::vector<std::string> names;
   for (const auto& name : unknown) names.push_back("<b>" + escaped(name) + "</b>");
-  const auto missing =
+  auto missing =
       names.empty() ? ""
                     : "<p class=\"muted\">Of " + enumerated(names) +
                           " the value of the constraint is not known, only whether it was violated.</p>\n";

@@ -106,7 +106,9 @@ def start_browser():
     driver = shutil.which("chromedriver")
     if not driver:
         sys.exit("browser_test: no chromedriver found; install it (Debian: apt-get install chromium-driver)")
-    return webdriver.Chrome(options=options, service=Service(driver))
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    browser.set_script_timeout(300)  # axe-core looks at every cell of every table
+    return browser
 
 
 class BrowserTest(unittest.TestCase):
@@ -375,7 +377,7 @@ class BrowserTest(unittest.TestCase):
             self.assertIn("--formats html", done.stderr)
             self.assertTrue((Path(folder) / "report.html").is_file())
             self.assertFalse((Path(folder) / "report.pdf").exists())
-            done = subprocess.run([REPORT.program, "report", REPORT.store, "--out", folder, "--formats", "html"], env=environment)
+            done = subprocess.run([REPORT.program, "report", REPORT.store, "--out", folder, "--formats", "html"], env=environment, capture_output=True)
             self.assertEqual(done.returncode, 0)
 
     def test_bad_input_is_told(self):
