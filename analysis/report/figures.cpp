@@ -446,10 +446,10 @@ std::string trials_section(const Material& material) {
   }
   std::vector<std::string> names;
   for (const auto& name : unknown) names.push_back("<b>" + escaped(name) + "</b>");
-  auto missing =
-      names.empty() ? ""
-                    : "<p class=\"muted\">Of " + enumerated(names) +
-                          " the value of the constraint is not known, only whether it was violated.</p>\n";
+  auto missing = names.empty()
+                     ? ""
+                     : "<p class=\"muted\">Of " + enumerated(names) +
+                           " the value of the constraint is not known, only whether it was violated.</p>\n";
   if (out.empty()) return missing;
   std::string intro =
       "<p class=\"muted\">Rings satisfy the constraint, crosses violate it. Models stand side by side at "
