@@ -119,6 +119,13 @@ std::string padded(const std::string& text, std::size_t width, bool left) {
   return left ? text + blanks : blanks + text;
 }
 
+/// "!", "(a)".
+std::string mark_of(const Pieces& cell) {
+  std::string mark = cell.flagged ? "!" : "";
+  if (!cell.letter.empty()) mark.append("(").append(cell.letter).append(")");
+  return mark;
+}
+
 ConsoleColumn console_column(const Table& table, std::size_t index, const Footnotes& footnotes) {
   ConsoleColumn column;
   column.left = holds_text(table, index);
@@ -133,13 +140,13 @@ ConsoleColumn console_column(const Table& table, std::size_t index, const Footno
       cells[r].value.append(tail - std::min(tail, tail_length(cells[r].value)), ' ');
     value = std::max(value, length(cells[r].value));
     interval = std::max(interval, length(cells[r].interval));
-    mark = std::max(mark, cells[r].letter.size() + (cells[r].flagged ? 1 : 0));
+    mark = std::max(mark, mark_of(cells[r]).size());
   }
   std::size_t width = 0;
   for (const auto& cell : cells) {
     auto line = padded(cell.value, value, column.left);
     if (interval > 0) line.append(" ").append(padded(cell.interval, interval, false));
-    if (mark > 0) line.append(padded((cell.flagged ? "!" : "") + cell.letter, mark, true));
+    if (mark > 0) line.append(padded(mark_of(cell), mark, true));
     width = length(line);
     column.lines.push_back(std::move(line));
     column.flagged.push_back(cell.flagged);

@@ -31,11 +31,11 @@ Table example() {
 TEST(Table, ConsoleAlignsNumbersByTheirPointAndExplainsNaN) {
   EXPECT_EQ(to_console(example()),
             "Accuracy & more\n"
-            "Group        n                 Accuracy\n"
-            "---------------------------------------\n"
+            "Group        n                   Accuracy\n"
+            "-----------------------------------------\n"
             "gender=F  1200    0.500 [0.250, 0.750]\n"
             "a|b_{c}      7  -12.500 [-13.000, inf]!\n"
-            "empty               NaN               a\n"
+            "empty               NaN               (a)\n"
             "A note with 50 % and a_b.\n"
             "a: no rows\n");
 }
