@@ -36,9 +36,8 @@ std::vector<std::byte> checked_record(const File& file, const Schema& schema, Ce
 }  // namespace
 
 std::string digest(const std::string& path) {
-  const Schema schema = read_schema(path);
+  const auto [schema, file] = open_to_read(path);
   const Header& header = schema.header;
-  const File file = File::open(path, File::Mode::read);
   std::vector<std::string> names;
   for (const auto& model : header.models) names.push_back(model.name);
   const auto fractions = sorted_positions(header.data_fracs);

@@ -111,6 +111,13 @@ std::uint64_t File::size() const {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+bool File::is_still_named() const {
+  struct stat mine {
+  }, named{};
+  if (::fstat(descriptor_, &mine) != 0) fail("looking at", path_, errno);
+  return ::stat(path_.c_str(), &named) == 0 && named.st_dev == mine.st_dev && named.st_ino == mine.st_ino;
+}
+
 void File::read(std::uint64_t offset, std::span<std::byte> out) const {
   while (!out.empty()) {
     const auto count =

@@ -30,6 +30,8 @@ class File {
 
   const std::string& path() const { return path_; }
   std::uint64_t size() const;
+  /// Whether the path, links followed, leads to this file, and not to one that was renamed over it.
+  bool is_still_named() const;
   /// All bytes or an error. A file that ends too early is an InputError.
   void read(std::uint64_t offset, std::span<std::byte> out) const;
   void write(std::uint64_t offset, std::span<const std::byte> bytes);

@@ -20,13 +20,10 @@
 namespace seldon::store {
 namespace {
 
-struct Input {
-  Schema schema;
-  File file;
+struct Input : OpenStore {
   std::vector<std::vector<CellState>> states;  ///< [model][row], read before any record
 
-  explicit Input(const std::string& path)
-      : schema(read_schema(path)), file(File::open(path, File::Mode::read)) {
+  explicit Input(const std::string& path) : OpenStore(open_to_read(path)) {
     for (std::uint32_t model = 0; model < schema.layouts.size(); ++model)
       states.push_back(read_states(file, schema, model));
   }

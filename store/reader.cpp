@@ -8,10 +8,7 @@
 
 namespace seldon::store {
 
-struct Reader::Impl {
-  Schema schema;
-  File file;
-
+struct Reader::Impl : OpenStore {
   /// InternalError unless the model has `count` cells from `first` on.
   void require_cells(std::uint64_t first, std::uint64_t count) const {
     if (first > schema.cells_per_model() || count > schema.cells_per_model() - first)
@@ -44,8 +41,7 @@ struct Reader::Impl {
   }
 };
 
-Reader::Reader(const std::string& path)
-    : impl_(std::make_unique<Impl>(Impl{read_schema(path), File::open(path, File::Mode::read)})) {}
+Reader::Reader(const std::string& path) : impl_(std::make_unique<Impl>(Impl{open_to_read(path)})) {}
 Reader::Reader(Reader&&) noexcept = default;
 Reader& Reader::operator=(Reader&&) noexcept = default;
 Reader::~Reader() = default;

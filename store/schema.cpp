@@ -446,6 +446,21 @@ Schema read_schema(const std::string& path) {
   }
 }
 
+OpenStore open_to_read(const std::string& path) {
+  // The number ends this on file systems that give one file several numbers.
+  constexpr int most_tries = 100;
+  for (int tries = 1;; ++tries) {
+    File file = File::open(path, File::Mode::read);
+    const auto settled = [&] { return file.is_still_named() || tries == most_tries; };
+    try {
+      Schema schema = read_schema(path);
+      if (settled()) return {std::move(schema), std::move(file)};
+    } catch (const InputError&) {
+      if (settled()) throw;  // else it may have seen parts of two files
+    }
+  }
+}
+
 std::vector<std::byte> read_record(const File& file, const Schema& schema, CellKey key) {
   const std::uint64_t row = schema.row(key);
   const ModelPlaces& places = schema.places[key.model];

@@ -49,6 +49,14 @@ void write_schema(const std::string& path, const Header& header);
 /// InputError where the file is no store, of another version, or damaged.
 Schema read_schema(const std::string& path);
 
+/// A store to be read: its file, and where in that file everything lies.
+struct OpenStore {
+  Schema schema;
+  File file;
+};
+/// As read_schema(). Both are of one store also where a larger one is renamed over it meanwhile (`--extend`).
+OpenStore open_to_read(const std::string& path);
+
 /// The record of one cell as it lies in the file: the compound, then the arrays.
 std::vector<std::byte> read_record(const File& file, const Schema& schema, CellKey key);
 void write_record(File& file, const Schema& schema, CellKey key, std::span<const std::byte> record);

@@ -101,8 +101,7 @@ Verification verify(const std::string& path) {
   Verification verification;
   verification.path = path;
   if (const auto owner = holder_of(path)) verification.writer = describe(*owner);
-  const Schema schema = read_schema(path);
-  const File file = File::open(path, File::Mode::read);
+  const auto [schema, file] = open_to_read(path);
   for (std::uint32_t model = 0; model < schema.layouts.size(); ++model)
     verify_model(file, schema, model, verification);
   return verification;

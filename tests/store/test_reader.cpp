@@ -85,6 +85,32 @@ TEST(Reader, ReadsConsecutiveCellsIntoTheCallersMemory) {
   EXPECT_THROW(reader.read_array(1, Field::trace, 0, traces), InternalError);
 }
 
+// As `seldon run --extend` does it, but all the time.
+TEST(Reader, HoldsOneStoreWhereAnotherIsRenamedOverIt) {
+  const example::Folder folder;
+  for (const auto& [name, trials] : {std::pair("small.h5", 4U), std::pair("large.h5", 9U)}) {
+    Writer writer = Writer::create(folder.file(name), example::header(3, trials));
+    for (CellKey key : example::all_cells(writer.header())) writer.write(example::report(writer, key));
+  }
+  const auto put = [&](const char* name) {
+    std::filesystem::copy_file(folder.file(name), folder.file("next.h5"));
+    std::filesystem::rename(folder.file("next.h5"), folder.file());
+  };
+  put("small.h5");
+  std::jthread replacing([&](const std::stop_token& end) {
+    while (!end.stop_requested())
+      for (const char* name : {"large.h5", "small.h5"}) put(name);
+  });
+  for (int round = 0; round < 200; ++round) {
+    const Reader reader(folder.file());
+    const Header& header = reader.header();
+    for (CellKey key : example::all_cells(header))
+      ASSERT_TRUE(reader.record(key).intact(header.models[key.model].name, header.data_fracs[key.fraction],
+                                            key.trial))
+          << "round " << round << ", " << header.n_trials << " trials";
+  }
+}
+
 TEST(Reader, FindsNaNWhereNothingIsRecorded) {
   const example::Folder folder;
   { Writer::create(folder.file(), example::header()); }
