@@ -8,6 +8,7 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -38,6 +39,17 @@ struct TableArguments {
   double confidence = 0.95, min_rows = 30;
   std::size_t top = 10;
 };
+
+/// What is short enough for a screen: nothing else was asked for.
+bool is_brief(const TableArguments& arguments, TableForm form) {
+  return form == TableForm::console && arguments.folder.empty() && arguments.tables.empty();
+}
+
+/// Each once, where it stands first.
+template <class Value>
+void add_once(std::vector<Value>& to, const Value& value) {
+  if (std::ranges::find(to, value) == to.end()) to.push_back(value);
+}
 
 /// "'a', 'b'": what there is.
 template <class Range, class Name>
@@ -86,7 +98,7 @@ std::vector<std::uint32_t> fractions_of(const TableArguments& arguments, const s
       unknown("--fraction", wanted, listed(header.data_fracs, [](double fraction) {
                                       return analysis::shortest(fraction);
                                     }) + " and 'all'");
-    indices.push_back(*found);
+    add_once(indices, *found);
   }
   return indices;
 }
@@ -100,12 +112,12 @@ std::vector<std::size_t> columns_of(const TableArguments& arguments,
     if (found == analysis.columns.end())
       unknown("--measure", wanted,
               listed(analysis.columns, [](const auto& column) { return column.name; }) + " and 'all'");
-    columns.push_back(static_cast<std::size_t>(found - analysis.columns.begin()));
+    add_once(columns, static_cast<std::size_t>(found - analysis.columns.begin()));
   }
   return columns;
 }
 
-/// The subgroups named, and those of the families named.
+/// The subgroups named, and those of the families named; none: as many as suit.
 std::vector<std::size_t> subgroups_of(const TableArguments& arguments,
                                       const std::vector<analysis::Subgroup>& subgroups,
                                       const std::vector<analysis::SubgroupFamily>& families) {
@@ -114,13 +126,18 @@ std::vector<std::size_t> subgroups_of(const TableArguments& arguments,
     const auto found = std::ranges::find(subgroups, wanted, &analysis::Subgroup::name);
     if (found == subgroups.end())
       unknown("--subgroup", wanted, listed(subgroups, [](const auto& subgroup) { return subgroup.name; }));
-    indices.push_back(static_cast<std::size_t>(found - subgroups.begin()));
+    add_once(indices, static_cast<std::size_t>(found - subgroups.begin()));
   }
   for (const auto& wanted : arguments.attributes) {
+    if (wanted == "all") {
+      for (std::size_t i = 0; i < subgroups.size(); ++i) add_once(indices, i);
+      continue;
+    }
     const auto found = std::ranges::find(families, wanted, &analysis::SubgroupFamily::name);
     if (found == families.end())
-      unknown("--attribute", wanted, listed(families, [](const auto& family) { return family.name; }));
-    indices.insert(indices.end(), found->members.begin(), found->members.end());
+      unknown("--attribute", wanted,
+              listed(families, [](const auto& family) { return family.name; }) + " and 'all'");
+    for (const auto member : found->members) add_once(indices, member);
   }
   return indices;
 }
@@ -130,7 +147,7 @@ std::vector<TableForm> forms_of(const TableArguments& arguments) {
   for (const auto& name : arguments.formats) {
     const auto form = analysis::table_form_named(name);
     if (!form) throw InputError("--format: '" + name + "' is not console, csv, markdown, latex or json");
-    forms.push_back(*form);
+    add_once(forms, *form);
   }
   if (forms.empty()) forms.push_back(arguments.folder.empty() ? TableForm::console : TableForm::csv);
   return forms;
@@ -140,25 +157,39 @@ bool asked_for(const TableArguments& arguments, std::string_view kind, bool by_d
   return arguments.tables.empty() ? by_default : std::ranges::count(arguments.tables, kind) > 0;
 }
 
-/// The tables asked for, in their order.
-std::vector<Table> tables_of(const TableArguments& arguments, const analysis::SubgroupAnalysis& analysis,
-                             const store::Header& header, const std::vector<std::uint32_t>& fractions) {
-  const bool printed = arguments.folder.empty();
+/// What of the analysis is shown: what was named, else what suits the place.
+analysis::SubgroupTableOptions shown_of(const TableArguments& arguments,
+                                        const analysis::SubgroupAnalysis& analysis, bool brief) {
   analysis::SubgroupTableOptions options;
+  options.brief = brief;
+  options.top = arguments.top;
   options.columns = columns_of(arguments, analysis);
   options.subgroups = subgroups_of(arguments, analysis.subgroups, analysis.families);
-  options.top = arguments.top;
-  if (options.subgroups.empty()) options.subgroups = analysis::all_subgroups(analysis);
-  const bool chosen = !options.columns.empty();
-  if (!chosen)
-    options.columns = printed ? analysis::usual_columns(analysis) : analysis::all_columns(analysis);
-  // One measure decides who is best: the first named, else accuracy.
+  if (options.subgroups.empty())
+    options.subgroups = brief ? analysis::brief_subgroups(analysis) : analysis::all_subgroups(analysis);
+  if (options.columns.empty())
+    options.columns = brief                      ? analysis::brief_columns(analysis)
+                      : arguments.folder.empty() ? analysis::usual_columns(analysis)
+                                                 : analysis::all_columns(analysis);
+  return options;
+}
+
+/// The measure that decides who is best: the first named, else accuracy, of a regression the squared error.
+std::size_t first_column(const TableArguments& arguments, const analysis::SubgroupAnalysis& analysis) {
+  if (!arguments.measures.empty()) return columns_of(arguments, analysis).front();
+  return analysis::column_of(analysis.columns, analysis::Measure::mean_squared_error).value_or(0);
+}
+
+/// The tables asked for, in their order.
+std::vector<Table> tables_of(const TableArguments& arguments, const analysis::SubgroupAnalysis& analysis,
+                             const store::Header& header, const std::vector<std::uint32_t>& fractions,
+                             bool brief) {
+  const bool printed = arguments.folder.empty();
+  const auto options = shown_of(arguments, analysis, brief);
   auto first = options;
-  if (!chosen) first.columns = {0};
-  if (!chosen && analysis.columns.front().measure == analysis::Measure::mean_error) first.columns = {1};
+  first.columns = {first_column(arguments, analysis)};
   std::vector<Rule> rules;
-  for (const auto& point : analysis.points)
-    if (std::ranges::find(rules, point.rule) == rules.end()) rules.push_back(point.rule);
+  for (const auto& point : analysis.points) add_once(rules, point.rule);
   std::vector<Table> tables;
   for (const auto fraction : fractions)
     for (const auto rule : rules) {
@@ -173,13 +204,34 @@ std::vector<Table> tables_of(const TableArguments& arguments, const analysis::Su
         tables.push_back(analysis::equality_table(analysis, header, place, options));
     }
   for (const auto rule : rules) {
-    if (asked_for(arguments, "extremes", true))
+    if (asked_for(arguments, "extremes", !brief))
       tables.push_back(analysis::extremes_table(analysis, header, rule, first));
-    if (asked_for(arguments, "means", true))
+    if (asked_for(arguments, "means", !brief))
       tables.push_back(analysis::means_of_ten_table(analysis, header, rule, first));
   }
-  if (asked_for(arguments, "invariants", true)) tables.push_back(analysis::invariant_table(analysis, header));
+  if (asked_for(arguments, "invariants", !brief || !analysis.breaches.empty()))
+    tables.push_back(analysis::invariant_table(analysis, header));
   return tables;
+}
+
+/// Takes out the notes that stand below an earlier table.
+void say_once(std::vector<Table>& tables) {
+  std::set<std::string> said;
+  for (auto& table : tables)
+    std::erase_if(table.notes, [&](const auto& note) { return !said.insert(note).second; });
+}
+
+/// What was left out, and how it is had.
+void print_more(const analysis::SubgroupAnalysis& analysis, const std::string& store) {
+  std::uint64_t checked = 0;
+  for (const auto& check : analysis.checks) checked = std::max(checked, check.checked);
+  if (analysis.breaches.empty())
+    std::cout << "\nInvariants: " << analysis.checks.size() << " checked in up to " << checked
+              << " cells, none broken.";
+  std::cout
+      << "\nMore: --attribute all (crossings such as gender x age), --measure all, --fraction all, --table "
+         "estimates,gaps,equality,extremes,means,invariants; everything as files: seldon-report tables "
+      << store << " --out DIR\n";
 }
 
 void print(const std::vector<Table>& tables, TableForm form) {
@@ -235,6 +287,7 @@ void tables(const TableArguments& arguments) {
   const auto forms = forms_of(arguments);
   if (arguments.folder.empty() && forms.size() > 1)
     throw InputError("--format: several forms need a folder to be written to (--out DIR)");
+  const bool brief = is_brief(arguments, forms.front());
   const store::Reader reader(arguments.store);
   const auto& header = reader.header();
   const auto fractions = fractions_of(arguments, header);
@@ -243,24 +296,29 @@ void tables(const TableArguments& arguments) {
   subgroups_of(arguments, subgroups, analysis::families_of(header, subgroups));
   analysis::SubgroupOptions options;
   options.models = models_of(arguments, header);
-  // Tables over all data fractions need them all.
-  if (!asked_for(arguments, "extremes", true) && !asked_for(arguments, "means", true))
-    options.fractions = fractions;
+  // Tables over all data fractions need them all, where none is named.
+  const bool over_fractions =
+      asked_for(arguments, "extremes", !brief) || asked_for(arguments, "means", !brief);
+  if (!over_fractions || !arguments.fractions.empty()) options.fractions = fractions;
+  options.gaps = asked_for(arguments, "gaps", true);
+  options.contrasts = asked_for(arguments, "equality", !arguments.folder.empty());
+  options.compared_fractions = fractions;
   if (!arguments.truth.empty()) options.truth = arguments.truth;
   options.soft = arguments.rule != "hard";
   options.hard = arguments.rule != "soft";
-  options.auroc = arguments.measures.empty() || std::ranges::any_of(arguments.measures, [](const auto& name) {
-                    return name == "all" || name.starts_with("auroc");
-                  });
+  options.auroc =
+      (arguments.measures.empty() && !brief) || std::ranges::any_of(arguments.measures, [](const auto& name) {
+        return name == "all" || name.starts_with("auroc");
+      });
   options.confidence = arguments.confidence;
   options.min_rows = arguments.min_rows;
   const auto found = analysis::analyse_subgroups(reader, options);
-  const auto made = tables_of(arguments, found, header, fractions);
+  auto made = tables_of(arguments, found, header, fractions, brief);
   warn(found, header);
-  if (arguments.folder.empty())
-    print(made, forms.front());
-  else
-    write(made, forms, arguments.folder);
+  if (!arguments.folder.empty()) return write(made, forms, arguments.folder);
+  if (forms.front() == TableForm::console) say_once(made);
+  print(made, forms.front());
+  if (brief) print_more(found, arguments.store);
 }
 
 }  // namespace
@@ -278,16 +336,18 @@ void add_table_commands(CLI::App& app) {
   };
   add_list("--format", arguments->formats, "console, csv, markdown, latex, json, separated by commas");
   add_list("--table", arguments->tables,
-           "subgroups, estimates, gaps, equality, extremes, means, invariants (printed by default: all but "
-           "estimates and equality)");
+           "subgroups, estimates, gaps, equality, extremes, means, invariants (default: on the console short "
+           "forms of subgroups and gaps; in other forms all but estimates and equality; written: all)");
   add_list("--model", arguments->models, "models shown (default: all)");
   add_list("--fraction", arguments->fractions, "data fractions shown, or 'all'");
   add_list("--subgroup", arguments->subgroups, "subgroups shown, as 'gender=F x age=old' (default: all)");
-  add_list("--attribute", arguments->attributes, "attributes or crossings shown, as 'gender x age'");
   add_list(
-      "--measure", arguments->measures,
-      "measures shown, as 'tpr', or 'all' (printed by default: the usual ones); the first one decides who is "
-      "best");
+      "--attribute", arguments->attributes,
+      "attributes or crossings shown, as 'gender x age', or 'all' (default: all; on the console, without "
+      "--table, no crossings)");
+  add_list("--measure", arguments->measures,
+           "measures shown, as 'tpr', or 'all' (printed by default: a few); the first one decides who is "
+           "best");
   command->add_option("--rule", arguments->rule, "decisions 'soft', 'hard' or 'both' (default)")
       ->check(CLI::IsMember({"soft", "hard", "both"}));
   command->add_option("--truth", arguments->truth, "ground truth 'original' (default) or 'held_out'");

@@ -1,6 +1,7 @@
 #include "analysis/statistics/comparison.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -52,24 +53,39 @@ TestResult two_sided_t(double difference, double error, double freedom) {
   if (!(error > 0))
     return {difference == 0 ? 0 : std::copysign(infinity, difference), freedom, difference == 0 ? 1.0 : 0.0};
   const double t = difference / error;
+  if (std::isinf(freedom)) return {t, freedom, std::erfc(std::abs(t) / std::sqrt(2.0))};
   const boost::math::students_t law(freedom);
   return {t, freedom, 2 * boost::math::cdf(boost::math::complement(law, std::abs(t)))};
 }
 
-struct WelchError {
+struct DifferenceError {
   double error, freedom;
 };
-/// Standard error of the difference and Welch's degrees of freedom; NaN where a group has under two values.
-WelchError welch_error(const Sample& a, const Sample& b) {
+/// The root of the summed variances, and Satterthwaite's degrees of freedom.
+DifferenceError error_of(std::span<const VariancePart> parts) {
+  double sum = 0;
+  for (const auto& part : parts) {
+    if (std::isnan(part.variance) || !(part.degrees_of_freedom > 0)) return {nan, nan};
+    sum += part.variance;
+  }
+  // Shares of the variance rather than its squares, which may underflow.
+  double squares = 0;
+  for (const auto& part : parts) {
+    const double share = sum > 0 ? part.variance / sum : 1 / static_cast<double>(parts.size());
+    squares += share * share / part.degrees_of_freedom;
+  }
+  return {std::sqrt(sum), 1 / squares};
+}
+
+/// NaN where a group has under two values.
+DifferenceError welch_error(const Sample& a, const Sample& b) {
   for (const auto& sample : {a, b}) {
     check_size(sample.n);
     check_sd(sample.sd);
     if (!(sample.n >= 2) || std::isnan(sample.mean) || std::isnan(sample.sd)) return {nan, nan};
   }
-  const double part_a = a.sd * a.sd / a.n, part_b = b.sd * b.sd / b.n, sum = part_a + part_b;
-  // Shares of the variance rather than its squares, which may underflow.
-  const double share_a = sum > 0 ? part_a / sum : 0.5, share_b = sum > 0 ? part_b / sum : 0.5;
-  return {std::sqrt(sum), 1 / (share_a * share_a / (a.n - 1) + share_b * share_b / (b.n - 1))};
+  return error_of(
+      std::array{VariancePart{a.sd * a.sd / a.n, a.n - 1}, VariancePart{b.sd * b.sd / b.n, b.n - 1}});
 }
 
 /// NaN passes.
@@ -124,17 +140,27 @@ double simultaneous(double confidence, std::uint64_t m) {
   return 1 - (1 - confidence) / static_cast<double>(m);
 }
 
-TestResult score_test(double rate_a, double n_a, double rate_b, double n_b) {
+double pooled_variance(double rate_a, double n_a, double rate_b, double n_b) {
   check_size(n_a);
   check_size(n_b);
-  rate_a = checked_rate(rate_a);
-  rate_b = checked_rate(rate_b);
-  if (!(n_a > 0 && n_b > 0) || std::isnan(rate_a) || std::isnan(rate_b)) return no_test;
-  const double pooled = (rate_a * n_a + rate_b * n_b) / (n_a + n_b);
-  const double error = std::sqrt(pooled * (1 - pooled) * (1 / n_a + 1 / n_b));
+  if (!(n_a > 0 && n_b > 0)) return nan;
+  const double pooled = (checked_rate(rate_a) * n_a + checked_rate(rate_b) * n_b) / (n_a + n_b);
+  return pooled * (1 - pooled) * (1 / n_a + 1 / n_b);
+}
+
+TestResult score_test(double rate_a, double n_a, double rate_b, double n_b) {
+  const double error = std::sqrt(pooled_variance(rate_a, n_a, rate_b, n_b));
+  if (std::isnan(error)) return no_test;
   if (rate_a == rate_b || !(error > 0)) return {0, infinity, 1};
-  const double z = (rate_a - rate_b) / error;
-  return {z, infinity, std::erfc(std::abs(z) / std::sqrt(2.0))};
+  return two_sided_t(rate_a - rate_b, error, infinity);
+}
+
+TestResult test_of_difference(double difference, std::span<const VariancePart> parts) {
+  for (const auto& part : parts)
+    if (part.variance < 0)
+      throw InputError("a variance of " + std::to_string(part.variance) + ": it must not be negative");
+  const auto [error, freedom] = error_of(parts);
+  return std::isnan(error) || std::isnan(difference) ? no_test : two_sided_t(difference, error, freedom);
 }
 
 TestResult welch_test(const Sample& a, const Sample& b) {

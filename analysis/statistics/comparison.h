@@ -42,6 +42,10 @@ Interval difference_to_whole(Interval difference_to_rest, double share);
 double ratio_to_whole(double ratio_to_rest, double share);
 Interval ratio_to_whole(Interval ratio_to_rest, double share);
 
+/// The variance of the difference of two rates, were they equal: p (1 - p) (1 / n_a + 1 / n_b) with the
+/// pooled rate p, as score_test has it. NaN where one has no rows.
+double pooled_variance(double rate_a, double n_a, double rate_b, double n_b);
+
 /// The confidence for each of m intervals that hold together with `confidence` or more: 1 - (1 - confidence)
 /// / m (Bonferroni; Dunn, "Multiple comparisons among means", JASA 56, 1961). For a pair selected from G
 /// groups, m = G (G - 1) / 2. InputError for m = 0.
@@ -63,6 +67,18 @@ TestResult score_test(double rate_a, double n_a, double rate_b, double n_b);
 struct Sample {
   double mean, sd, n;
 };
+
+/// One of the independent parts of a variance, and the degrees of freedom that it was estimated with: +inf
+/// where it is known, or as good as that.
+struct VariancePart {
+  double variance, degrees_of_freedom;
+};
+
+/// 'A difference is 0', its variance being the sum of `parts`: t = difference / sqrt(sum), with (sum v)^2 /
+/// sum(v^2 / df) degrees of freedom (Satterthwaite, "An approximate distribution of estimates of variance
+/// components", Biometrics Bulletin 2, 1946); z where that is infinite. Where the variance is 0, p is 1 for
+/// no difference and 0 for any. NaN where a part is NaN or has no degree of freedom.
+TestResult test_of_difference(double difference, std::span<const VariancePart> parts);
 
 /// 'Two means are equal': Welch, "The generalization of Student's problem when several different population
 /// variances are involved", Biometrika 34, 1947. Where neither group varies, p is 1 for equal means and 0 for

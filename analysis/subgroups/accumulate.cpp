@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <span>
 
@@ -47,6 +48,7 @@ class TrialSums {
       double* values = arrays_[array];
       for (std::size_t i = 1; i <= all_but_one; ++i) values[i + all_but_one] = values[0] - values[i];
     }
+    clear_empty_rests();
     prepare(rows(), 0);
     for (std::size_t k = classes_ == 2 ? 1 : 0; k < classes_; ++k) {
       prepare(positives(k), 1 + 2 * k);
@@ -82,6 +84,22 @@ class TrialSums {
 
  private:
   static constexpr std::size_t common = 6, per_class = 13;
+
+  /// Counts of the rest are exact; sums of scores are not, and where there are no rows rounding would pass
+  /// for a sum.
+  void clear_empty_rests() {
+    for (std::size_t slot = plan_->slots.subgroups(); slot < plan_->slots.slots(); ++slot) {
+      if (rows()[slot] == 0)
+        for (std::size_t array = 0; array < summed_; ++array) arrays_[array][slot] = 0;
+      for (std::size_t k = classes_ == 2 ? 1 : 0; k < classes_; ++k) {
+        const auto clear = [&](std::initializer_list<std::size_t> sums) {
+          for (const auto sum : sums) arrays_[common + k * per_class + sum][slot] = 0;
+        };
+        if (positives(k)[slot] == 0) clear({2, 5, 7});
+        if (negatives(k)[slot] == 0) clear({3, 6, 8});
+      }
+    }
+  }
 
   void prepare(const double* rows, std::size_t denominator) {
     kernels::prepare(plan_->slots.slots(), rows, arrays_[summed_ + 2 * denominator],

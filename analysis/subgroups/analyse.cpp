@@ -100,8 +100,10 @@ class Analyser {
     if (shape_.regime == Regime::regression) rules.push_back(Rule::value);
     if (rules.empty() && options_.soft) rules.push_back(Rule::soft);
     if (shape_.regime != Regime::regression && options_.hard) rules.push_back(Rule::hard);
+    auto options = options_;
+    if (!wanted(options.compared_fractions, fraction)) options.gaps = options.contrasts = false;
     for (const auto rule : rules) {
-      auto point = point_of(plan_, moments_, analysis_, rule, options_);
+      auto point = point_of(plan_, moments_, analysis_, rule, options);
       point.model = model;
       point.fraction = fraction;
       analysis_.points.push_back(std::move(point));

@@ -31,19 +31,6 @@ constexpr Criterion criteria[] = {
     {"generalised_equal_opportunity", "generalised equal opportunity (ratio)", Measure::balanced_accuracy},
 };
 
-bool less_is_better(Measure measure) {
-  switch (measure) {
-    case Measure::fpr:
-    case Measure::fnr:
-    case Measure::log_loss:
-    case Measure::mean_squared_error:
-    case Measure::mean_absolute_error:
-      return true;
-    default:
-      return false;
-  }
-}
-
 Estimate undefined(std::string why) {
   Estimate estimate;
   estimate.value = estimate.between_sd = estimate.sampling_se = nan;
@@ -57,14 +44,19 @@ class Finder {
   Finder(const PointStatistics& statistics, const AccumulationPlan& plan, const SubgroupAnalysis& analysis)
       : statistics_(statistics), plan_(plan), analysis_(analysis) {}
 
-  /// The largest gap of one column in one family; its interval holds for all of `columns` columns' pairs at
-  /// once.
-  Gap largest(std::size_t column, std::size_t family, std::size_t columns) const {
+  /// Pairs of groups that have a value.
+  std::size_t pairs(std::size_t column, std::size_t family) const {
+    return pairs_of(with_value(column, family).size());
+  }
+
+  /// The largest gap of one column in one family; its interval holds for all pairs of the column, and for
+  /// `other_pairs` that it was selected from besides, at once.
+  Gap largest(std::size_t column, std::size_t family, std::size_t other_pairs = 0) const {
     Gap gap;
     gap.column = column;
     gap.family = family;
     const auto groups = with_value(column, family);
-    gap.pairs = columns * groups.size() * (groups.size() - (groups.empty() ? 0 : 1)) / 2;
+    gap.pairs = pairs_of(groups.size()) + other_pairs;
     gap.best = gap.worst = analysis_.families[family].members.front();
     if (groups.size() < 2) {
       gap.difference = gap.ratio =
@@ -81,10 +73,13 @@ class Finder {
 
   /// |difference of TPR| + |difference of FPR| of the pair where it is largest.
   Gap largest_sum(std::size_t tpr, std::size_t fpr, std::size_t family) const {
-    Gap gap = largest(tpr, family, 2);
+    Gap gap = largest(tpr, family);
     if (gap.best == gap.worst) return gap;
-    gap.ratio = Estimate{nan, {nan, nan}, nan, nan, 0, 0, false, ""};
-    const auto groups = with_value(tpr, family);
+    gap.ratio = undefined("");
+    auto groups = with_value(tpr, family);
+    std::erase_if(groups, [&](auto group) { return std::isnan(at(fpr, group)); });
+    // One interval for each of two rates.
+    gap.pairs = 2 * pairs_of(groups.size());
     double most = -1;
     for (std::size_t i = 0; i < groups.size(); ++i)
       for (std::size_t j = i + 1; j < groups.size(); ++j) {
@@ -96,7 +91,8 @@ class Finder {
         gap.worst = groups[j];
       }
     if (most < 0) {
-      gap.difference = undefined("no pair of groups has both rates");
+      gap.worst = gap.best;
+      gap.difference = gap.ratio = undefined("no pair of groups has both rates");
       return gap;
     }
     if (at(tpr, gap.best) < at(tpr, gap.worst)) std::swap(gap.best, gap.worst);
@@ -115,6 +111,8 @@ class Finder {
   }
 
  private:
+  static std::size_t pairs_of(std::size_t groups) { return groups < 2 ? 0 : groups * (groups - 1) / 2; }
+
   double at(std::size_t column, std::size_t group) const {
     return statistics_.value(column, plan_.slots.slot_of(group));
   }
@@ -139,8 +137,9 @@ class Finder {
     const auto measure = analysis_.columns[gap.column].measure;
     gap.difference = compared(gap.column, gap, high, low);
     gap.ratio = statistics_.ratio(comparison(gap.column, gap, low, high));
-    gap.best = less_is_better(measure) ? low : high;
-    gap.worst = less_is_better(measure) ? high : low;
+    const bool low_is_best = badness(measure, at(gap.column, low)) < badness(measure, at(gap.column, high));
+    gap.best = low_is_best ? low : high;
+    gap.worst = low_is_best ? high : low;
   }
 
   static Estimate absolute(Estimate estimate) {
@@ -165,7 +164,8 @@ void add_equalized_odds(const Finder& finder, const SubgroupAnalysis& analysis, 
   const auto tpr = column_of(analysis.columns, Measure::tpr, of_class),
              fpr = column_of(analysis.columns, Measure::fpr, of_class);
   if (!tpr || !fpr) return;
-  const Gap by_tpr = finder.largest(*tpr, family, 2), by_fpr = finder.largest(*fpr, family, 2);
+  const Gap by_tpr = finder.largest(*tpr, family, finder.pairs(*fpr, family)),
+            by_fpr = finder.largest(*fpr, family, finder.pairs(*tpr, family));
   const auto add = [&](const Gap& from, std::string name, std::string title, bool is_difference) {
     Gap gap = from;
     gap.criterion = std::move(name) + suffix;
@@ -204,7 +204,7 @@ std::vector<Gap> gaps_of(const PointStatistics& statistics, const AccumulationPl
         const auto column = column_of(analysis.columns, criterion.measure, per_class ? k : 1);
         if (!column || covered.contains(*column)) continue;
         covered.insert(*column);
-        auto gap = finder.largest(*column, family, 1);
+        auto gap = finder.largest(*column, family);
         gap.criterion = std::string(criterion.name) + (per_class ? suffix : "");
         gap.title = criterion.title;
         gaps.push_back(std::move(gap));
@@ -213,7 +213,7 @@ std::vector<Gap> gaps_of(const PointStatistics& statistics, const AccumulationPl
     }
     for (std::size_t column = 0; column < analysis.columns.size(); ++column) {
       if (covered.contains(column)) continue;
-      auto gap = finder.largest(column, family, 1);
+      auto gap = finder.largest(column, family);
       gap.criterion = analysis.columns[column].name;
       gap.title = analysis.columns[column].title;
       gaps.push_back(std::move(gap));

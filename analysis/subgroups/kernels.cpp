@@ -16,6 +16,8 @@ namespace seldon::analysis::kernels {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+/// Sums of n terms are off by n epsilon, in parts of themselves; a spread is the difference of two that are.
+constexpr double rounding = 4 * std::numeric_limits<double>::epsilon();
 
 }  // namespace
 
@@ -44,8 +46,8 @@ SELDON_CLONES void mean(std::size_t n, const double* __restrict sum, const doubl
     const double v = sum[i] / rows[i];
     const double spread = squares[i] - sum[i] * v;
     value[i] = v;
-    // Rounding may leave it a little below 0; NaN stays.
-    variance[i] = (spread < 0 ? 0 : spread) * of_mean[i];
+    // What rounding alone may leave where all rows have one value is nothing; NaN stays.
+    variance[i] = (spread < rounding * rows[i] * squares[i] ? 0 : spread) * of_mean[i];
   }
 }
 
@@ -82,7 +84,8 @@ SELDON_CLONES void soft_precision(std::size_t n, const SoftSums& sums, double* _
     const double spread = tp2[i] - 2 * r * tp2[i] + r * r * yy;
     value[i] = r;
     variance[i] = rows[i] * rows[i] * of_mean[i] * (spread < 0 ? 0 : spread) / (y * y);
-    effective[i] = y * y / yy;
+    // A trial without a value (all scores 0) has no rows that tell anything.
+    effective[i] = yy > 0 ? y * y / yy : 0;
   }
 }
 
@@ -96,7 +99,7 @@ SELDON_CLONES void soft_f1(std::size_t n, const SoftSums& sums, double* __restri
     const double spread = xx - 2 * r * xy + r * r * yy;
     value[i] = r;
     variance[i] = rows[i] * rows[i] * of_mean[i] * (spread < 0 ? 0 : spread) / (y * y);
-    effective[i] = y * y / yy;
+    effective[i] = yy > 0 ? y * y / yy : 0;
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -146,6 +147,22 @@ std::string_view about(Measure measure) {
 
 bool has_ratio(Measure measure) {
   return measure != Measure::calibration && measure != Measure::mean_error;
+}
+
+double badness(Measure measure, double value) {
+  switch (measure) {
+    case Measure::fpr:
+    case Measure::fnr:
+    case Measure::log_loss:
+    case Measure::mean_squared_error:
+    case Measure::mean_absolute_error:
+      return value;
+    case Measure::calibration:
+    case Measure::mean_error:
+      return std::abs(value);
+    default:
+      return -value;
+  }
 }
 
 std::string_view name_of(Rule rule) {

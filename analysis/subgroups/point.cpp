@@ -326,6 +326,13 @@ double PointStatistics::covariance(const Comparison& of) const {
   return -std::sqrt(between(of.column, of.a) * between(of.column, of.b));
 }
 
+double PointStatistics::without_rounding(double difference, const Comparison& of) const {
+  const double scale = std::isinf(range(of.column).upper)
+                           ? std::max(std::abs(value(of.column, of.a)), std::abs(value(of.column, of.b)))
+                           : 1;
+  return std::abs(difference) <= 1e-12 * scale ? 0 : difference;
+}
+
 Estimate PointStatistics::difference(const Comparison& of) const {
   auto estimate = blank(std::min(trials(of.column, of.a), trials(of.column, of.b)));
   estimate.rows = std::min(mean_rows(of.column, of.a), mean_rows(of.column, of.b));
@@ -335,7 +342,7 @@ Estimate PointStatistics::difference(const Comparison& of) const {
     estimate.why_nan = why_nan(of.column, std::isnan(a.value) ? of.a : of.b);
     return estimate;
   }
-  estimate.value = a.value - b.value;
+  estimate.value = without_rounding(a.value - b.value, of);
   const double variance =
       std::max(0.0, between(of.column, of.a) + between(of.column, of.b) - 2 * covariance(of));
   const double trials_behind = estimate.trials;
@@ -398,17 +405,16 @@ TestResult PointStatistics::test(const Comparison& of) const {
           : std::max(0.0, between(of.column, of.a) + between(of.column, of.b) - 2 * covariance(of)) / count;
   const auto& column = columns_[of.column];
   const bool share = is_rate(column.measure) || column.measure == Measure::precision;
+  std::vector<VariancePart> parts;
   if (share && rule_ == Rule::hard && column.measure != Measure::mean_score) {
-    // Fewer rows on both sides by one factor give the score's variance plus that between trials.
-    const double pooled = (n_a * a + n_b * b) / (n_a + n_b);
-    const double variance = pooled * (1 - pooled) * (1 / n_a + 1 / n_b);
-    const double factor = variance > 0 ? variance / (variance + between_trials) : 1;
-    return score_test(a, n_a * factor, b, n_b * factor);
+    parts.push_back({pooled_variance(a, n_a, b, n_b), infinity});
+  } else {
+    if (n_a < 2 || n_b < 2) return {nan, nan, nan};
+    parts.push_back({sampling_variance(of.column, of.a), n_a - 1});
+    parts.push_back({sampling_variance(of.column, of.b), n_b - 1});
   }
-  const auto sample = [&](double mean, double n, std::size_t slot) {
-    return Sample{mean, std::sqrt((sampling_variance(of.column, slot) + between_trials / 2) * n), n};
-  };
-  return welch_test(sample(a, n_a, of.a), sample(b, n_b, of.b));
+  if (between_trials > 0) parts.push_back({between_trials, count - 1});
+  return test_of_difference(without_rounding(a - b, of), parts);
 }
 
 /// Means over rows: the whole is the group and the rest, weighted by their rows.
@@ -460,6 +466,31 @@ Contrast PointStatistics::contrast(std::size_t column, std::size_t subgroup) con
   return contrast;
 }
 
+namespace {
+
+/// Of all subgroups but "all", by column; Holm's family is the tests of one column.
+std::vector<Contrast> contrasts_of(const PointStatistics& statistics, std::size_t columns,
+                                   std::size_t subgroups) {
+  std::vector<Contrast> contrasts;
+  for (std::size_t column = 0; column < columns; ++column) {
+    const auto first = contrasts.size();
+    std::vector<double> p;
+    for (std::size_t subgroup = 1; subgroup < subgroups; ++subgroup) {
+      contrasts.push_back(statistics.contrast(column, subgroup));
+      p.push_back(contrasts.back().test.p);
+    }
+    const auto adjusted = holm(p);
+    const auto tests = std::ranges::count_if(p, [](double x) { return !std::isnan(x); });
+    for (std::size_t i = 0; i < adjusted.size(); ++i) {
+      contrasts[first + i].holm = adjusted[i];
+      contrasts[first + i].tests = static_cast<std::size_t>(tests);
+    }
+  }
+  return contrasts;
+}
+
+}  // namespace
+
 SubgroupPoint point_of(const AccumulationPlan& plan, const Moments& moments, const SubgroupAnalysis& analysis,
                        Rule rule, const SubgroupOptions& options) {
   SubgroupPoint point;
@@ -480,21 +511,9 @@ SubgroupPoint point_of(const AccumulationPlan& plan, const Moments& moments, con
     for (std::size_t column = 0; column < analysis.columns.size(); ++column)
       row.push_back(statistics.estimate(column, slot));
   }
-  point.gaps = gaps_of(statistics, plan, analysis);
-  for (std::size_t column = 0; column < analysis.columns.size(); ++column) {
-    const auto first = point.contrasts.size();
-    std::vector<double> p;
-    for (std::size_t subgroup = 1; subgroup < slots.subgroups(); ++subgroup) {
-      point.contrasts.push_back(statistics.contrast(column, subgroup));
-      p.push_back(point.contrasts.back().test.p);
-    }
-    const auto adjusted = holm(p);
-    const auto tests = std::ranges::count_if(p, [](double x) { return !std::isnan(x); });
-    for (std::size_t i = 0; i < adjusted.size(); ++i) {
-      point.contrasts[first + i].holm = adjusted[i];
-      point.contrasts[first + i].tests = static_cast<std::size_t>(tests);
-    }
-  }
+  if (options.gaps) point.gaps = gaps_of(statistics, plan, analysis);
+  if (options.contrasts)
+    point.contrasts = contrasts_of(statistics, analysis.columns.size(), slots.subgroups());
   return point;
 }
 

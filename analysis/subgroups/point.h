@@ -50,6 +50,8 @@ class PointStatistics {
   /// Covariance between trials; where a trial lacks one of the values, the negative bound -sd_a sd_b.
   double covariance(const Comparison& of) const;
   std::uint32_t trials(std::size_t column, std::size_t slot) const;
+  /// 0 for a difference that rounding may have left: equal scores, summed in different orders.
+  double without_rounding(double difference, const Comparison& of) const;
   Interval range(std::size_t column) const;
   /// The interval of the mean over trials for one evaluation set.
   Bounded within(std::size_t column, std::size_t slot, double confidence) const;
@@ -73,7 +75,7 @@ class PointStatistics {
       within_;  ///< [column][slot] at the usual confidence, once known
 };
 
-/// Everything of one point under one rule.
+/// Everything of one point under one rule, as far as the options ask for it.
 SubgroupPoint point_of(const AccumulationPlan& plan, const Moments& moments, const SubgroupAnalysis& analysis,
                        Rule rule, const SubgroupOptions& options);
 

@@ -41,6 +41,11 @@ std::string_view about(Measure measure);     ///< what it is, one sentence
 /// Whether a ratio of two of its values means anything: not where a value may be negative.
 bool has_ratio(Measure measure);
 
+/// How bad a value is: of two, the better one is that with less. Minus the value of a rate or an accuracy,
+/// the value of what counts errors (FPR, FNR, losses), and the distance from 0 where too much is as bad as
+/// too little (calibration, mean error).
+double badness(Measure measure, double value);
+
 /// The decisions that a number rests on.
 enum class Rule : std::uint8_t {
   soft,   ///< predicted probabilities
@@ -88,9 +93,8 @@ struct Estimate {
   std::string why_nan;       ///< "no positives", "no trial with a solution"; empty where there is a value
 };
 
-/// Two groups of one family and what lies between them: the pair with the largest gap. `best` has the larger
-/// value, or the smaller one of what counts errors (log loss, FPR, FNR, squared and absolute error). What a
-/// criterion does not define has no trials and no reason.
+/// Two groups of one family and what lies between them: the pair with the largest gap. `best` has the lesser
+/// badness(). What a criterion does not define has no trials and no reason.
 struct Gap {
   std::string criterion;            ///< "demographic_parity", "equal_opportunity" ..., or a column's name
   std::string title;                ///< "demographic parity"
@@ -145,6 +149,10 @@ struct SubgroupOptions {
   double confidence = 0.95;
   double min_rows = 30;  ///< fewer in a denominator are flagged
   unsigned threads = 0;  ///< 0: as many as the machine has cores
+  /// What takes most of the memory, where no table asks for it: SubgroupPoint::gaps and ::contrasts, and the
+  /// data fractions that have them (empty: all).
+  bool gaps = true, contrasts = true;
+  std::vector<std::uint32_t> compared_fractions;
 };
 
 /// What a store's subgroup counts say.

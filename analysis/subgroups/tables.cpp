@@ -18,8 +18,11 @@ bool contains(const std::vector<std::size_t>& indices, std::size_t index) {
   return std::ranges::find(indices, index) != indices.end();
 }
 
-std::string in_training(bool used, bool in_part) {
-  return used ? in_part ? "in part" : "yes" : "no";
+/// Whether a model is held to a constraint on these groups: a subgroup's or a family's.
+template <class Groups>
+std::string in_training(const store::ModelHeader& model, const Groups& groups) {
+  if (model.kind != "seldonian" || !groups.used_in_training) return "no";
+  return groups.used_in_part ? "in part" : "yes";
 }
 
 std::string percent(double confidence) {
@@ -66,7 +69,11 @@ TableCell sampling_cell(const Estimate& estimate) {
 
 std::string rule_note(const SubgroupAnalysis& analysis, Rule rule) {
   std::string note = "Ground truth: " + analysis.truth;
-  note += analysis.truth == "original" ? " (the rows that trials are drawn from)" : "";
+  note += analysis.truth == "original"
+              ? " (the rows that trials are drawn from, so that models were trained on "
+                "some of them)"
+          : analysis.truth == "held_out" ? " (rows that no trial draws from)"
+                                         : "";
   if (rule == Rule::soft) note += ". Decisions: soft (mean probabilities)";
   if (rule == Rule::hard) note += ". Decisions: hard (the class decided for)";
   return note + ". Over trials with a solution.";
@@ -85,9 +92,11 @@ std::string few_note(const SubgroupAnalysis& analysis) {
 }
 
 /// A message where trials are missing yet.
-void add_partial_note(Table& table, const store::Header& header, std::uint64_t recorded,
-                      std::uint64_t points) {
-  const auto cells = points * header.n_trials;
+void add_partial_note(Table& table, const store::Header& header,
+                      const std::vector<const SubgroupPoint*>& points) {
+  const auto cells = std::uint64_t{points.size()} * header.n_trials;
+  std::uint64_t recorded = 0;
+  for (const auto* point : points) recorded += point->recorded;
   if (recorded < cells)
     table.notes.push_back("PARTIAL: " + std::to_string(recorded) + " of " + std::to_string(cells) +
                           " trials are recorded so far.");
@@ -97,6 +106,14 @@ std::vector<const SubgroupPoint*> points_at(const SubgroupAnalysis& analysis, Ta
   std::vector<const SubgroupPoint*> points;
   for (const auto& point : analysis.points)
     if (point.fraction == place.fraction && point.rule == place.rule) points.push_back(&point);
+  return points;
+}
+
+/// Of all data fractions.
+std::vector<const SubgroupPoint*> points_of(const SubgroupAnalysis& analysis, Rule rule) {
+  std::vector<const SubgroupPoint*> points;
+  for (const auto& point : analysis.points)
+    if (point.rule == rule) points.push_back(&point);
   return points;
 }
 
@@ -114,29 +131,36 @@ void add_common_notes(Table& table, const SubgroupAnalysis& analysis, const stor
   table.notes.push_back(interval_note(analysis));
   table.notes.push_back(few_note(analysis));
   const auto points = points_at(analysis, place);
-  std::uint64_t recorded = 0;
   std::string binning;
   for (const auto* point : points) {
-    recorded += point->recorded;
     if (std::isnan(point->auroc_error) || point->auroc_error == 0) continue;
     binning +=
         (binning.empty() ? "" : ", ") + header.models[point->model].name + " " + fixed(point->auroc_error, 4);
   }
-  add_partial_note(table, header, recorded, points.size());
+  add_partial_note(table, header, points);
   if (!binning.empty())
     table.notes.push_back("AUROC from scores in 64 bins: off by at most this in any trial and subgroup: " +
                           binning + " (rows of a bin count as ties).");
 }
 
 const std::string training_note =
-    "In training: a constraint names groups of the attribute; 'in part': of some of the attributes. 'no': "
-    "only "
-    "reported.";
+    "In training: the model is held to a constraint that names groups of the attribute; 'in part': of some "
+    "of "
+    "the attributes. 'no': only reported.";
 
-/// Whether less of it is better.
-bool counts_errors(Measure measure) {
-  return measure == Measure::log_loss || measure == Measure::fpr || measure == Measure::fnr ||
-         measure == Measure::mean_squared_error || measure == Measure::mean_absolute_error;
+/// Takes out what a screen has no room for.
+void drop_columns(Table& table, const std::set<std::string>& names) {
+  for (std::size_t c = table.columns.size(); c-- > 0;) {
+    if (!names.contains(table.columns[c].name)) continue;
+    const auto at = static_cast<std::ptrdiff_t>(c);
+    table.columns.erase(table.columns.begin() + at);
+    for (auto& row : table.rows) row.erase(row.begin() + at);
+  }
+}
+
+/// Criteria that other ones imply, or that few papers report.
+bool is_special(const Gap& gap) {
+  return gap.criterion.starts_with("equalized_odds_") || gap.criterion == "generalised_equal_opportunity";
 }
 
 }  // namespace
@@ -151,6 +175,25 @@ std::vector<std::size_t> all_subgroups(const SubgroupAnalysis& analysis) {
   std::vector<std::size_t> subgroups(analysis.subgroups.size());
   std::iota(subgroups.begin(), subgroups.end(), std::size_t{0});
   return subgroups;
+}
+
+std::vector<std::size_t> brief_subgroups(const SubgroupAnalysis& analysis) {
+  std::vector<std::size_t> subgroups;
+  bool single = false;
+  for (std::size_t i = 0; i < analysis.subgroups.size(); ++i) {
+    const auto attributes = analysis.subgroups[i].attributes.size();
+    single = single || attributes == 1;
+    if (attributes < 2) subgroups.push_back(i);
+  }
+  return single ? subgroups : all_subgroups(analysis);
+}
+
+std::vector<std::size_t> brief_columns(const SubgroupAnalysis& analysis) {
+  std::vector<std::size_t> columns;
+  for (const auto measure : {Measure::accuracy, Measure::positive_rate, Measure::tpr, Measure::fpr})
+    if (const auto found = column_of(analysis.columns, measure); found) columns.push_back(*found);
+  const bool two_classes = !column_of(analysis.columns, Measure::tpr, 0);
+  return columns.empty() || !two_classes ? usual_columns(analysis) : columns;
 }
 
 std::vector<std::size_t> usual_columns(const SubgroupAnalysis& analysis) {
@@ -189,7 +232,7 @@ Table subgroup_table(const SubgroupAnalysis& analysis, const store::Header& head
       row.push_back(TableCell::of(subgroup.name));
       row.push_back(subgroup.attributes.empty()
                         ? TableCell{}
-                        : TableCell::of(in_training(subgroup.used_in_training, subgroup.used_in_part)));
+                        : TableCell::of(in_training(header.models[point->model], subgroup)));
       row.push_back(TableCell::of_count(point->solutions));
       row.push_back(TableCell::of_number(point->rows[index], "no trial with a solution")
                         .flag(point->rows[index] < analysis.min_rows));
@@ -198,7 +241,10 @@ Table subgroup_table(const SubgroupAnalysis& analysis, const store::Header& head
       for (const auto measure : options.columns) row.push_back(cell_of(point->estimates[index][measure]));
     }
   add_common_notes(table, analysis, header, place);
-  table.notes.push_back(training_note);
+  if (options.brief)
+    drop_columns(table, {"in_training"});
+  else
+    table.notes.push_back(training_note);
   return table;
 }
 
@@ -252,7 +298,7 @@ Table gap_table(const SubgroupAnalysis& analysis, const store::Header& header, T
   for (const auto* point : points_at(analysis, place))
     for (const auto& gap : point->gaps) {
       const auto& family = analysis.families[gap.family];
-      if (!contains(options.columns, gap.column) ||
+      if (!contains(options.columns, gap.column) || (options.brief && is_special(gap)) ||
           std::ranges::none_of(family.members, [&](auto g) { return contains(options.subgroups, g); }))
         continue;
       const bool pair = gap.best != gap.worst;
@@ -260,7 +306,7 @@ Table gap_table(const SubgroupAnalysis& analysis, const store::Header& header, T
         return pair ? TableCell::of(analysis.subgroups[index].name) : TableCell{};
       };
       table.rows.push_back({TableCell::of(header.models[point->model].name), TableCell::of(family.name),
-                            TableCell::of(in_training(family.used_in_training, family.used_in_part)),
+                            TableCell::of(in_training(header.models[point->model], family)),
                             TableCell::of(gap.criterion), TableCell::of(analysis.columns[gap.column].name),
                             group(gap.best), group(gap.worst), TableCell::of_count(gap.pairs),
                             cell_of(gap.difference), between_cell(gap.difference),
@@ -268,7 +314,11 @@ Table gap_table(const SubgroupAnalysis& analysis, const store::Header& header, T
                             sampling_cell(gap.ratio)});
     }
   add_common_notes(table, analysis, header, place);
-  table.notes.push_back("SD: between trials; SE: sampling, within one evaluation set.");
+  if (options.brief)
+    drop_columns(table, {"pairs", "difference_between_sd", "difference_sampling_se", "ratio_between_sd",
+                         "ratio_sampling_se"});
+  else
+    table.notes.push_back("SD: between trials; SE: sampling, within one evaluation set.");
   table.notes.push_back(
       "The pair with the largest gap of the average model. Its interval holds for all pairs of its family at "
       "once "
@@ -299,7 +349,7 @@ Table equality_table(const SubgroupAnalysis& analysis, const store::Header& head
                    column("difference", "minus the whole"),
                    column("ratio", "over the whole"),
                    column("statistic", "statistic", "z, or t where df is finite", 2),
-                   column("df", "df", "degrees of freedom of Welch's t", 0),
+                   column("df", "df", "degrees of freedom of t (Satterthwaite)", 0),
                    column("p", "p", "two-sided, of 'the group equals the rest'", 4),
                    column("p_holm", "p (Holm)", "adjusted within the family of tests", 4),
                    column("tests", "tests", "in the family")};
@@ -324,8 +374,8 @@ Table equality_table(const SubgroupAnalysis& analysis, const store::Header& head
   add_common_notes(table, analysis, header, place);
   table.notes.push_back(
       "p: two-sided test of 'the group equals the rest of the rows'; score test for hard rates, Welch's for "
-      "means "
-      "of scores and losses, both with the variance between trials added. Holm's adjustment is within one "
+      "means of scores and losses, both with the variance between trials added (Satterthwaite's degrees of "
+      "freedom). Holm's adjustment is within one "
       "model "
       "and measure: a family of " +
       std::to_string(most) + " tests, all subgroups, shown or not.");
@@ -352,8 +402,8 @@ Table extremes_table(const SubgroupAnalysis& analysis, const store::Header& head
       else
         places.push_back({&point, subgroup, value});
     }
-  const double sign = counts_errors(shown.measure) ? 1 : -1;
-  std::ranges::stable_sort(places, {}, [&](const auto& place) { return sign * place.value; });
+  std::ranges::stable_sort(places, {},
+                           [&](const auto& place) { return badness(shown.measure, place.value); });
   Table table;
   table.name = "extremes_" + shown.name + "_" + std::string(name_of(rule));
   table.title = "Best and worst " + std::to_string(options.top) + " of " + std::to_string(places.size()) +
@@ -378,7 +428,8 @@ Table extremes_table(const SubgroupAnalysis& analysis, const store::Header& head
   for (std::size_t i = 0; i < shown_places; ++i) add("best", i, places[i]);
   for (std::size_t i = 0; i < shown_places; ++i) add("worst", i, places[places.size() - 1 - i]);
   table.notes = {rule_note(analysis, rule), interval_note(analysis), few_note(analysis)};
-  if (without > 0) table.notes.push_back(std::to_string(without) + " of them have no value and no rank.");
+  if (without > 0) table.notes.push_back(std::to_string(without) + " more have no value, and so no rank.");
+  add_partial_note(table, header, points_of(analysis, rule));
   table.notes.push_back(
       "Selected from many: the best look better and the worst look worse than they are, and the intervals do "
       "not "
@@ -390,7 +441,7 @@ Table means_of_ten_table(const SubgroupAnalysis& analysis, const store::Header& 
                          const SubgroupTableOptions& options) {
   const auto measure = options.columns.front();
   const auto& shown = analysis.columns[measure];
-  const double sign = counts_errors(shown.measure) ? 1 : -1;
+  const auto points = points_of(analysis, rule);
   Table table;
   table.name = "means_of_ten_" + shown.name + "_" + std::string(name_of(rule));
   std::erase_if(table.name, [](char c) { return c == '[' || c == ']'; });
@@ -411,10 +462,10 @@ Table means_of_ten_table(const SubgroupAnalysis& analysis, const store::Header& 
     for (const auto subgroup : family.members) {
       if (!contains(options.subgroups, subgroup)) continue;
       std::vector<double> values;
-      for (const auto& point : analysis.points)
-        if (point.rule == rule && !std::isnan(point.estimates[subgroup][measure].value))
-          values.push_back(point.estimates[subgroup][measure].value);
-      std::ranges::sort(values, {}, [&](double value) { return sign * value; });
+      for (const auto* point : points)
+        if (const double value = point->estimates[subgroup][measure].value; !std::isnan(value))
+          values.push_back(value);
+      std::ranges::sort(values, {}, [&](double value) { return badness(shown.measure, value); });
       const auto count = std::min(ten, values.size());
       const double means[2] = {mean(std::span(values).first(count)), mean(std::span(values).last(count))};
       for (std::size_t i = 0; i < 2 && count > 0; ++i) {
@@ -430,12 +481,12 @@ Table means_of_ten_table(const SubgroupAnalysis& analysis, const store::Header& 
       table.rows.push_back({TableCell::of(family.name), TableCell::of("largest difference"), TableCell{},
                             TableCell::of_number(high[0] - low[0]), TableCell::of_number(high[1] - low[1])});
   }
-  table.notes = {
-      rule_note(analysis, rule),
-      "For each subgroup, its ten best and ten worst points over " + std::to_string(header.models.size()) +
-          " models and " + std::to_string(header.data_fracs.size()) +
-          " data fractions (fewer where there are fewer); 'largest difference' is between the groups of "
-          "one family."};
+  table.notes = {rule_note(analysis, rule), "For each subgroup, its ten best and ten worst of " +
+                                                std::to_string(points.size()) +
+                                                " (model, data fraction), fewer where fewer have a value; "
+                                                "'largest difference' is between the groups "
+                                                "of one family."};
+  add_partial_note(table, header, points);
   return table;
 }
 

@@ -429,6 +429,33 @@ class Trials(Case):
                            f"{rule} {name} {family}")
 
 
+    def test_tests_count_the_trials_as_degrees_of_freedom(self):
+        rows = draw(25, 200, trials=4)
+        tables = Tables(rows, SUBGROUPS)
+        for rule, subgroup in itertools.product(("hard", "soft"), SUBGROUPS[1:]):
+            differences, within, means = [], [], []
+            for _, part in rows.groupby("trial"):
+                inside = part.index.isin(members(part, subgroup).index)
+                decided = (part.p >= 0.5).astype(float) if rule == "hard" else part.p
+                sides = decided[inside], decided[~inside]
+                sizes = [len(side) for side in sides]
+                differences.append(sides[0].mean() - sides[1].mean())
+                means.append([side.mean() for side in sides])
+                within.append([side.var(ddof=1) / len(side) for side in sides])
+            between = np.var(differences, ddof=1) / len(differences)
+            parts = [(v, n - 1) for v, n in zip(np.mean(within, axis=0), sizes)]
+            if rule == "hard":
+                pooled = np.average(np.mean(means, axis=0), weights=sizes)
+                parts = [(pooled * (1 - pooled) * sum(1 / n for n in sizes), math.inf)]
+            parts.append((between, len(differences) - 1))
+            total = sum(v for v, _ in parts)
+            df = total**2 / sum(v**2 / f for v, f in parts)
+            found = tables.equality(rule, subgroup, "positive_rate")
+            self.close(number(found["statistic"]), np.mean(differences) / math.sqrt(total), f"{rule} {subgroup}")
+            self.close(number(found["df"]), df, f"{rule} {subgroup}")
+            self.close(number(found["p"]), 2 * stats.t.sf(abs(np.mean(differences)) / math.sqrt(total), df), subgroup)
+
+
 class OtherRegimes(Case):
     def test_three_classes(self):
         rng = np.random.default_rng(31)
@@ -511,10 +538,25 @@ class Command(Case):
         return run(programs / "seldon-report", "tables", self.store, *arguments, status=status)
 
     def test_prints_without_colour_into_a_pipe(self):
-        text = self.tables().stdout
+        text = self.tables("--attribute", "all").stdout
         self.assertIn("g=a x h=z", text)
         self.assertIn("demographic_parity", text)
         self.assertNotIn("\x1b", text)
+
+    def test_prints_what_fits_a_screen(self):
+        lines = self.tables().stdout.splitlines()
+        self.assertLess(max(len(line) for line in lines if line.startswith("model")), 140)
+        self.assertTrue(any("g=a " in line for line in lines))
+        self.assertFalse(any("g=a x h=z" in line for line in lines))
+        self.assertEqual(sum(line.startswith("In brackets") for line in lines), 1)
+        self.assertTrue(any(line.startswith("Invariants: ") and line.endswith("none broken.") for line in lines))
+        self.assertTrue(any("--out DIR" in line for line in lines))
+
+    def test_names_stated_twice_count_once(self):
+        text = self.tables("--format", "csv", "--table", "subgroups", "--rule", "hard", "--subgroup", "g=a,g=a",
+                           "--attribute", "g", "--measure", "tpr,tpr", "--fraction", "1,1").stdout
+        self.assertEqual([line.split(",")[1] for line in text.splitlines()], ["subgroup", "g=a", "g=b", "g=c"])
+        self.assertEqual(text.splitlines()[0].split(",").count("tpr"), 1)
 
     def test_writes_each_form(self):
         out = Path(self.folder.name, "out")

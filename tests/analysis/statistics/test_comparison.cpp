@@ -119,6 +119,28 @@ TEST(Welch, IsTheTextbooks) {
   EXPECT_NEAR(interval.lower, 0, 1e-9) << "at the confidence 1 - p the interval ends at 0";
 }
 
+TEST(TestOfDifference, CountsTheDegreesOfFreedomOfItsParts) {
+  // Welch's is the one of two parts.
+  const Sample a{2, 1.5, 9}, b{1, 0.5, 6};
+  const auto welch = welch_test(a, b);
+  const VariancePart parts[] = {{0.25, 8}, {0.25 / 6, 5}};
+  const auto same = test_of_difference(1, parts);
+  EXPECT_NEAR(same.p, welch.p, 1e-14);
+  EXPECT_NEAR(same.degrees_of_freedom, welch.degrees_of_freedom, 1e-12);
+  // (1 + 1)^2 / (1^2 / 2) = 8; scipy.stats.t.sf(2 / sqrt(2), 8).
+  const VariancePart known_and_not[] = {{1, infinity}, {1, 2}};
+  const auto mixed = test_of_difference(2, known_and_not);
+  EXPECT_NEAR(mixed.degrees_of_freedom, 8, 1e-12);
+  EXPECT_NEAR(mixed.p, 0.19501552810007583, 1e-12);
+  const VariancePart known[] = {{2, infinity}};
+  EXPECT_NEAR(test_of_difference(2, known).p, 0.15729920705028516, 1e-12);
+  EXPECT_EQ(test_of_difference(2, known).degrees_of_freedom, infinity);
+  const VariancePart no_freedom[] = {{1, infinity}, {1, 0}}, none[] = {{0, infinity}}, negative[] = {{-1, 5}};
+  EXPECT_TRUE(std::isnan(test_of_difference(2, no_freedom).p));
+  EXPECT_EQ(test_of_difference(0, none).p, 1);
+  EXPECT_THROW(test_of_difference(0, negative), InputError);
+}
+
 TEST(Welch, KnowsGroupsThatDoNotVary) {
   EXPECT_EQ(welch_test({.5, 0, 5}, {.5, 0, 9}).p, 1);
   EXPECT_EQ(welch_test({.5, 0, 5}, {.6, 0, 9}).p, 0);

@@ -85,7 +85,7 @@ store::Header header(const RecordShape& shape, std::vector<std::string> models, 
   header.data_fracs = std::move(fractions);
   header.identity = header.numerics = "{}";
   header.constraints = {{"parity", "abs((PR | [M]) - (PR | [F])) <= 0.2", "soft", "student_t", 0.05}};
-  for (auto& model : models) header.models.push_back({std::move(model), "baseline", shape});
+  for (auto& model : models) header.models.push_back({std::move(model), "seldonian", shape});
   for (std::uint32_t m = 0; m < header.models.size(); ++m)
     for (std::uint32_t f = 0; f < header.data_fracs.size(); ++f) header.packs.push_back({0, m, f, 0, trials});
   return header;

@@ -40,6 +40,11 @@ class Point : public testing::Test {
   const Estimate& estimate(const SubgroupPoint& point, std::size_t subgroup, Measure measure) const {
     return point.estimates[subgroup][column_of(analysis_.columns, measure).value()];
   }
+  const Contrast& contrast(const SubgroupPoint& point, std::size_t subgroup, Measure measure) const {
+    const auto column = column_of(analysis_.columns, measure).value();
+    return *std::ranges::find_if(point.contrasts,
+                                 [&](const auto& c) { return c.subgroup == subgroup && c.column == column; });
+  }
   static const Gap& gap(const SubgroupPoint& point, const std::string& criterion) {
     return *std::ranges::find(point.gaps, criterion, &Gap::criterion);
   }
@@ -146,6 +151,96 @@ TEST_F(Point, GapsNameThePairAndCountThePairs) {
   EXPECT_EQ(gap(found, "demographic_parity").difference.value, 0);
   EXPECT_EQ(gap(found, "demographic_parity").ratio.value, 1);
   EXPECT_NE(gap(found, "demographic_parity").best, gap(found, "demographic_parity").worst);
+}
+
+TEST_F(Point, EqualizedOddsCountThePairsOfBothRates) {
+  // No positives in the third group: one pair of TPR, three of FPR.
+  trials_.add(rows_of(1, 6, 4, 5, 5) + rows_of(2, 5, 5, 5, 5) + rows_of(3, 0, 0, 9, 1));
+  const auto found = point();
+  const auto& odds = gap(found, "equalized_odds");
+  EXPECT_EQ(analysis_.columns[odds.column].name, "fpr");
+  EXPECT_EQ(odds.pairs, 4);
+  EXPECT_EQ(gap(found, "equalized_odds_ratio").pairs, 4);
+  EXPECT_EQ(gap(found, "equal_opportunity").pairs, 1);
+  // Both rates of one pair.
+  EXPECT_EQ(gap(found, "equalized_odds_sum").pairs, 2);
+  const double confidence = 1 - 0.05 / 4;
+  const auto wanted = difference({0.9, wilson(0.9, 10, confidence)}, {0.5, wilson(0.5, 10, confidence)});
+  EXPECT_NEAR(odds.difference.interval.lower, wanted.lower, 1e-12);
+  EXPECT_NEAR(odds.difference.interval.upper, wanted.upper, 1e-12);
+}
+
+TEST_F(Point, BestCalibratedIsNextToZero) {
+  // Mean score minus share of positives: .25 in a, -.05 in b.
+  trials_.add(rows_of(1, 0, 0, 10, 10) + rows_of(2, 8, 2, 0, 0));
+  trials_.add(rows_of(1, 0, 0, 10, 10) + rows_of(2, 8, 2, 0, 0));
+  const auto found = point();
+  const auto& a = estimate(found, 1, Measure::calibration);
+  const auto& b = estimate(found, 2, Measure::calibration);
+  EXPECT_GT(a.value, 0);
+  EXPECT_LT(b.value, 0);
+  EXPECT_LT(std::abs(b.value), a.value);
+  EXPECT_EQ(gap(found, "calibration").best, 2);
+  EXPECT_EQ(gap(found, "calibration").worst, 1);
+  EXPECT_NEAR(gap(found, "calibration").difference.value, a.value - b.value, 1e-15);
+}
+
+TEST_F(Point, EqualScoresDifferByNothing) {
+  // The mean of three times .1 is not .1 in doubles.
+  std::vector<Row> rows;
+  for (int i = 0; i < 3; ++i) rows.push_back({1, 0.1, {1}});
+  for (int i = 0; i < 47; ++i) rows.push_back({1, 0.1, {2}});
+  trials_.add(rows);
+  const auto found = point(Rule::soft);
+  EXPECT_NE(estimate(found, 1, Measure::tpr).value, estimate(found, 2, Measure::tpr).value);
+  EXPECT_EQ(estimate(found, 1, Measure::tpr).sampling_se, 0);
+  EXPECT_EQ(estimate(found, 2, Measure::tpr).sampling_se, 0);
+  EXPECT_EQ(gap(found, "equal_opportunity").difference.value, 0);
+  EXPECT_EQ(contrast(found, 1, Measure::tpr).test.p, 1);
+}
+
+TEST_F(Point, TrialWithoutASoftPrecisionLeavesTheOthersTheirInterval) {
+  trials_.add({{1, 0.9, {1}}, {0, 0.4, {1}}, {0, 0.7, {2}}});
+  trials_.add({{0, 0.0, {1}}, {0, 0.0, {1}}, {0, 0.7, {2}}});
+  const auto found = point(Rule::soft);
+  const auto& precision = estimate(found, 1, Measure::precision);
+  EXPECT_EQ(precision.trials, 1);
+  EXPECT_LT(precision.interval.lower, precision.value);
+  EXPECT_GT(precision.interval.upper, precision.value);
+}
+
+TEST_F(Point, RoundingIsNoRest) {
+  // The group is the whole, but its scores were summed in another order.
+  auto record = counted::record(trials_.layout(), rows_of(1, 3, 1, 2, 4));
+  for (const auto field : {Field::soft_sums, Field::soft_squares})
+    for (std::size_t i = 4; i < 8; ++i) record.doubles(field)[i] += 1e-13;
+  trials_.add(record);
+  for (const auto rule : {Rule::soft, Rule::hard}) {
+    const auto found = point(rule);
+    for (const auto measure : {Measure::tpr, Measure::precision, Measure::f1, Measure::calibration})
+      EXPECT_TRUE(std::isnan(contrast(found, 1, measure).test.p)) << name_of(measure);
+  }
+}
+
+TEST_F(Point, FewTrialsGiveATestFewDegreesOfFreedom) {
+  // Group a moves from trial to trial, b does not: B of the difference is (.2^2 + .2^2) / 1 = .08.
+  for (const int tp : {20, 36}) trials_.add(rows_of(1, tp, 40 - tp, 0, 0) + rows_of(2, 20, 20, 0, 0));
+  const auto found = point();
+  const auto& test = contrast(found, 1, Measure::tpr).test;
+  const double pooled = 0.6, within = pooled * (1 - pooled) * (1 / 40.0 + 1 / 40.0), between = 0.08 / 2;
+  EXPECT_NEAR(test.statistic, 0.2 / std::sqrt(within + between), 1e-12);
+  EXPECT_NEAR(test.degrees_of_freedom, std::pow(within + between, 2) / (between * between), 1e-9);
+}
+
+TEST_F(Point, LeavesOutWhatIsNotAskedFor) {
+  trials_.add(rows_of(1, 3, 1, 2, 4) + rows_of(2, 3, 1, 2, 4));
+  point();
+  SubgroupOptions options;
+  options.gaps = options.contrasts = false;
+  const auto found = point_of(plan_, accumulate(trials_.block(), plan_), analysis_, Rule::hard, options);
+  EXPECT_TRUE(found.gaps.empty());
+  EXPECT_TRUE(found.contrasts.empty());
+  EXPECT_FALSE(found.estimates.empty());
 }
 
 TEST_F(Point, TrialsThatMoveTogetherHaveAGapWithoutVariance) {

@@ -80,10 +80,71 @@ TEST_F(SubgroupTables, RowsAreModelsAndSubgroups) {
   EXPECT_THAT(table.notes, Contains(HasSubstr("fewer than 30 rows")));
 }
 
+TEST_F(SubgroupTables, BaselinesAreHeldToNoConstraint) {
+  header_.models[1].kind = "baseline";
+  const auto table = subgroup_table(analysis_, header_, {11, Rule::soft}, options_);
+  EXPECT_EQ(table.rows[1][2].text, "yes");
+  EXPECT_EQ(table.rows[4][2].text, "no");
+}
+
+TEST_F(SubgroupTables, ShortFormsKeepRowsAndColumnsTogether) {
+  Gap gap;
+  gap.best = 1;
+  gap.worst = 2;
+  gap.difference.trials = gap.ratio.trials = 3;
+  gap.difference.value = 0.1;
+  gap.ratio.value = 0.9;
+  for (const auto* name : {"accuracy", "equalized_odds_sum"}) {
+    gap.criterion = name;
+    analysis_.points[11].gaps.push_back(gap);
+  }
+  options_.brief = true;
+  const auto names = [](const Table& table) {
+    std::vector<std::string> found;
+    for (const auto& column : table.columns) found.push_back(column.name);
+    return found;
+  };
+  auto table = gap_table(analysis_, header_, {11, Rule::soft}, options_);
+  EXPECT_THAT(names(table), ElementsAre("model", "family", "in_training", "criterion", "measure",
+                                        "best_group", "worst_group", "difference", "ratio"));
+  ASSERT_EQ(table.rows.size(), 1);
+  ASSERT_EQ(table.rows[0].size(), 9);
+  EXPECT_EQ(table.rows[0][7].value, 0.1);
+  EXPECT_EQ(table.rows[0][8].value, 0.9);
+  table = subgroup_table(analysis_, header_, {11, Rule::soft}, options_);
+  EXPECT_THAT(names(table),
+              ElementsAre("model", "subgroup", "solutions", "rows", "positives", "accuracy", "fpr"));
+  EXPECT_EQ(table.rows[1].size(), 7);
+  EXPECT_EQ(table.rows[1][5].value, 0.6);
+}
+
+TEST_F(SubgroupTables, ShortFormsShowTheGroupsOfSingleAttributes) {
+  analysis_.subgroups =
+      subgroups_of(counted::header(counted::shape({"all", "g=a", "h=x", "g=a x h=x"}), {"m"}, {1.0}, 1, 1));
+  EXPECT_THAT(brief_subgroups(analysis_), ElementsAre(0, 1, 2));
+  analysis_.subgroups =
+      subgroups_of(counted::header(counted::shape({"all", "g=a x h=x"}), {"m"}, {1.0}, 1, 1));
+  EXPECT_THAT(brief_subgroups(analysis_), ElementsAre(0, 1));
+}
+
+TEST_F(SubgroupTables, BestCalibratedIsNextToZero) {
+  analysis_.columns[0] = {Measure::calibration, 1, "calibration", "calibration"};
+  for (auto& point : analysis_.points)
+    for (auto& row : point.estimates) row[0].value -= 0.4;  // -.35 ... .8
+  const auto table = extremes_table(analysis_, header_, Rule::soft, options_);
+  EXPECT_NEAR(table.rows[0][6].value, 0, 1e-12);
+  EXPECT_NEAR(table.rows[3][6].value, 0.8, 1e-12);
+}
+
 TEST_F(SubgroupTables, PartialStoresSaySo) {
   analysis_.points[11].recorded = 2;
   const auto table = subgroup_table(analysis_, header_, {11, Rule::soft}, options_);
   EXPECT_THAT(table.notes, Contains("PARTIAL: 6 of 8 trials are recorded so far."));
+  // Over all points: 23 with 4 of 4 trials, one with 2.
+  EXPECT_THAT(extremes_table(analysis_, header_, Rule::soft, options_).notes,
+              Contains("PARTIAL: 94 of 96 trials are recorded so far."));
+  EXPECT_THAT(means_of_ten_table(analysis_, header_, Rule::soft, options_).notes,
+              Contains("PARTIAL: 94 of 96 trials are recorded so far."));
 }
 
 TEST_F(SubgroupTables, EstimatesShowBothVariances) {
@@ -104,7 +165,7 @@ TEST_F(SubgroupTables, ExtremesAreSortedOverAllPoints) {
   EXPECT_EQ(table.rows[3][1].value, 1);
   EXPECT_EQ(table.rows[3][6].value, 0.05);
   EXPECT_THAT(table.title, HasSubstr("of 24"));
-  EXPECT_THAT(table.notes, Contains("24 of them have no value and no rank."));
+  EXPECT_THAT(table.notes, Contains("24 more have no value, and so no rank."));
   options_.columns = {1};  // of false positives less is better
   table = extremes_table(analysis_, header_, Rule::soft, options_);
   EXPECT_EQ(table.rows[0][6].value, 0.05);
