@@ -182,7 +182,8 @@ Rate rate_of(std::uint32_t count, std::uint32_t trials, RateInterval interval) {
 double Summary::joint_delta() const {
   double sum = 0;
   for (const auto& constraint : constraints) sum += constraint.header.delta;
-  return std::min(1.0, sum);
+  // Three times 0.05 is 0.15, also where it is printed.
+  return std::isnan(sum) ? nan : std::min(1.0, std::round(sum * 1e12) / 1e12);
 }
 
 std::vector<std::size_t> positions_of(const std::vector<std::string>& chosen,

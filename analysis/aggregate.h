@@ -83,7 +83,7 @@ struct Summary {
   std::vector<ModelSummary> models;
 
   /// A bound of the probability that a Seldonian model returns a solution that violates any of the
-  /// constraints: the sum of their deltas (Boole's inequality), at most 1.
+  /// constraints: the sum of their deltas (Boole's inequality), at most 1. NaN where one of them is.
   double joint_delta() const;
 };
 

@@ -4,12 +4,19 @@
 
 namespace seldon::programs {
 
+void warn_of(const analysis::Damage& damage) {
+  if (damage.cells == 0) return;
+  std::cerr << "seldon-report: warning: " << damage.cells
+            << (damage.cells == 1 ? " record does not fit its checksum and is left out ("
+                                  : " records do not fit their checksum and are left out (first: ")
+            << damage.first
+            << (damage.cells == 1 ? "); the same `seldon run` runs that cell again\n"
+                                  : "); the same `seldon run` runs these cells again\n");
+}
+
 analysis::Results read_store(const std::string& path, analysis::Runs runs) {
   auto results = analysis::read_results(path, runs);
-  if (results.damage.cells > 0)
-    std::cerr << "seldon-report: warning: " << results.damage.cells
-              << " records do not fit their checksum and are left out (first: " << results.damage.first
-              << "); the same `seldon run` runs these cells again\n";
+  warn_of(results.damage);
   return results;
 }
 

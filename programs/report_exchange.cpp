@@ -104,7 +104,7 @@ void import_results(const ImportArguments& arguments) {
 
 void add_import(CLI::App& app) {
   auto* command = app.add_subcommand(
-      "import", "makes a store of the Seldonian Toolkit's result files (docs/analysis.md)");
+      "import", "makes a store of the Seldonian Toolkit's result files (docs/exchange.md)");
   const auto arguments = std::make_shared<ImportArguments>();
   auto& options = arguments->options;
   command
@@ -112,11 +112,12 @@ void add_import(CLI::App& app) {
                    "holds {model}_results/{model}_results.csv, or {model}_results.csv")
       ->required();
   command->add_option("--rows", options.rows, "rows of the table that the data fraction 1 stands for")
+      ->check([](const std::string& text) {  // else a large number
+        return text.starts_with('-') ? std::string("there are no negative numbers of rows") : std::string();
+      })
       ->required();
-  command
-      ->add_option("--delta", arguments->deltas,
-                   "of the constraints: one for all, or one for each, separated by commas")
-      ->delimiter(',')
+  add_list(*command, "--delta", arguments->deltas,
+           "of the constraints: one for all, or one for each, separated by commas")
       ->required();
   command
       ->add_option("--constraint", arguments->constraints,
@@ -124,10 +125,8 @@ void add_import(CLI::App& app) {
       ->allow_extra_args(false)
       ->required();
   command->add_option("--out", arguments->store, "the store to make")->required();
-  command
-      ->add_option("--seldonian", arguments->seldonian,
-                   "models under the guarantee, separated by commas (default: those with passed_safety)")
-      ->delimiter(',');
+  add_list(*command, "--seldonian", arguments->seldonian,
+           "models under the guarantee, separated by commas (default: those with passed_safety)");
   command->add_option(
       "--experiment", options.experiment,
       "prefix of the files (PREFIX__{model}_results.csv) where DIR holds several experiments");
@@ -240,19 +239,12 @@ void add_compare(CLI::App& app) {
   command->add_option("A", arguments->a, "the store of one experiment")->required();
   command->add_option("B", arguments->b, "the store of the other")->required();
   command->add_option("--out", arguments->folder, "folder to write to (default: to the terminal)");
-  command
-      ->add_option(
-          "--format", arguments->forms,
-          "console, csv, markdown, latex, json, separated by commas (default: console; with --out all)")
-      ->delimiter(',');
-  command
-      ->add_option("--models", arguments->models,
-                   "which go together, A's=B's, separated by commas (default: those of equal name)")
-      ->delimiter(',');
-  command
-      ->add_option("--plots", arguments->pictures,
-                   "svg, pdf, png, separated by commas: the Three Plots of both in one figure, into --out")
-      ->delimiter(',');
+  add_list(*command, "--format", arguments->forms,
+           "console, csv, markdown, latex, json, separated by commas (default: console; with --out all)");
+  add_list(*command, "--models", arguments->models,
+           "which go together, A's=B's, separated by commas (default: those of equal name)");
+  add_list(*command, "--plots", arguments->pictures,
+           "svg, pdf, png, separated by commas: the Three Plots of both in one figure, into --out");
   add_selection(*command, arguments->selection);
   command->add_option("--performance", arguments->options.performance,
                       "measure (default: the first of A that B has too)");

@@ -57,12 +57,6 @@ struct FigureArguments {
   }
 };
 
-/// Values separated by commas, in one argument: what follows may be STORE.
-CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::string>& values,
-                      const std::string& what) {
-  return command.add_option(name, values, what)->delimiter(',')->allow_extra_args(false);
-}
-
 void add_figure(CLI::App& command, FigureArguments& arguments) {
   auto& style = arguments.style;
   add_list(command, "--formats", arguments.formats, "svg, pdf, png, separated by commas (default: all)");
@@ -81,7 +75,8 @@ void add_figure(CLI::App& command, FigureArguments& arguments) {
   command.add_option("--font-size", style.font_size, "in points (default: 11; below 9 inches of width: 8)");
   command.add_option("--title-font-size", style.title_font_size, "of the figure's title, in points");
   command.add_option("--legend-font-size", style.legend_font_size, "in points");
-  command.add_option("--legend-columns", style.legend_columns, "entries side by side (default: what fits)");
+  command.add_option("--legend-columns", style.legend_columns, "entries side by side (default: what fits)")
+      ->check(CLI::Range(1, 100));
   command.add_flag("--no-legend", arguments.no_legend, "draw no legend");
   command.add_option("--title", style.title_text, "instead of the experiment's name");
   command.add_flag("--no-title", arguments.no_title,
@@ -151,7 +146,12 @@ void plots(const PlotArguments& arguments) {
   options.x_log = arguments.x_scale == "log";
   options.delta = !arguments.no_delta;
   if (arguments.joint || arguments.no_joint) options.joint = arguments.joint;
-  if (!arguments.limits.empty()) options.performance_limits = {arguments.limits[0], arguments.limits[1]};
+  if (!arguments.limits.empty()) {
+    if (arguments.limits.size() != 2)
+      throw InputError("--performance-limits takes two numbers, LOW,HIGH, and got " +
+                       std::to_string(arguments.limits.size()));
+    options.performance_limits = {arguments.limits[0], arguments.limits[1]};
+  }
   analysis::write_three_plots(analysis::aggregate(results, arguments.selection.selection(), choice),
                               arguments.folder, formats, options);
   arguments.figure.tell(arguments.folder, "three_plots");
@@ -188,9 +188,7 @@ void add_plots(CLI::App& app) {
   add_choice(*command, "--performance-scale", arguments->performance_scale, {"linear", "log"},
              "linear (default) or log");
   add_choice(*command, "--x-scale", arguments->x_scale, {"log", "linear"}, "log (default) or linear");
-  command->add_option("--performance-limits", arguments->limits, "LOW,HIGH: ends of that axis")
-      ->delimiter(',')
-      ->expected(2);
+  add_list(*command, "--performance-limits", arguments->limits, "LOW,HIGH: ends of that axis");
   command->callback([arguments] { plots(*arguments); });
 }
 
@@ -291,8 +289,9 @@ void trace(const TraceArguments& arguments) {
   choice.band =
       arguments.band == "quartiles" ? analysis::TraceBand::quartiles : analysis::TraceBand::standard_error;
   const store::Reader reader(arguments.store);
-  analysis::write_trace(analysis::read_trace(reader, choice), arguments.figure.chosen_style(),
-                        arguments.folder, formats);
+  const auto summary = analysis::read_trace(reader, choice);
+  warn_of(summary.damage);
+  analysis::write_trace(summary, arguments.figure.chosen_style(), arguments.folder, formats);
   arguments.figure.tell(arguments.folder, "trace");
 }
 

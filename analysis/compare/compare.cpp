@@ -320,6 +320,18 @@ std::string of_both(const std::string& a, const std::string& b) {
   return a == b ? a : a + " (A) and " + b + " (B)";
 }
 
+std::string told(const store::ConstraintHeader& constraint) {
+  return one_line(constraint.expression) + " with delta " + shortest(constraint.delta);
+}
+
+/// Constraints that share a name need not share what they ask for: then no one delta bounds both.
+void join_constraint(ConstraintSummary& a, const ConstraintSummary& b) {
+  a.rule = of_both(a.rule, b.rule);
+  if (told(a.header) == told(b.header)) return;
+  a.header.expression = told(a.header) + " (A), " + told(b.header) + " (B)";
+  if (a.header.delta != b.header.delta) a.header.delta = nan;
+}
+
 // ---- words -----------------------------------------------------------------------------------------------
 
 std::string share_recorded(const char* name, const Side& side) {
@@ -360,9 +372,6 @@ void add_judgement(std::vector<std::string>& notes, const Trials& a, const Trial
 /// Constraints that share a name and nothing else.
 void add_unlike_constraints(std::vector<std::string>& notes, const Side& b,
                             const std::vector<store::ConstraintHeader>& of_a) {
-  const auto told = [](const store::ConstraintHeader& constraint) {
-    return one_line(constraint.expression) + " with delta " + shortest(constraint.delta);
-  };
   for (const auto& one : of_a) {
     const auto& other =
         *std::ranges::find(b.results->header.constraints, one.name, &store::ConstraintHeader::name);
@@ -582,7 +591,7 @@ Summary side_by_side(const Side& a, const Side& b, const CompareOptions& options
   both.n_trials = std::max(both.n_trials, other.n_trials);
   both.truth = of_both(both.truth, other.truth);
   for (std::size_t c = 0; c < both.constraints.size(); ++c)
-    both.constraints[c].rule = of_both(both.constraints[c].rule, other.constraints[c].rule);
+    join_constraint(both.constraints[c], other.constraints[c]);
   std::ranges::move(other.models, std::back_inserter(both.models));
   return both;
 }

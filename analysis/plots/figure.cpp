@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 
 #include "analysis/output.h"
@@ -15,10 +16,10 @@
 namespace seldon::analysis {
 namespace {
 
-constexpr double journal_text = 8, page_text = 11;          // points
-constexpr double inches_per_character = 0.008;              // at one point, of DejaVu Sans on average
-constexpr double title_height = 1.75;                       // lines, of its size
-constexpr double legend_line = 0.27, legend_sample = 0.75;  // inches, at 11 points
+constexpr double journal_text = 8, page_text = 11;         // points
+constexpr double inches_per_character = 0.008;             // at one point, of DejaVu Sans on average
+constexpr double title_height = 1.75;                      // lines, of its size
+constexpr double legend_line = 0.2, legend_sample = 0.75;  // inches, at 11 points
 
 /// Point types of gnuplot: disc, square, diamond, triangle up, triangle down, pentagon, circle. Seven of them
 /// and eight colours: 56 curves before a pair repeats.
@@ -55,6 +56,22 @@ Step step_above(double least) {
   const double power = std::pow(10, std::floor(std::log10(least)));
   const int lead = least <= power ? 1 : least <= 2 * power ? 2 : least <= 5 * power ? 5 : 10;
   return {lead * power, -static_cast<int>(std::floor(std::log10(lead * power) + 1e-9))};
+}
+
+/// Equal steps along an axis, and gnuplot's format of the numbers there.
+struct Steps {
+  double size;
+  std::string format;
+};
+Steps steps_of(AxisRange range, std::size_t most) {
+  const Step step =
+      step_above((range.high - range.low) / static_cast<double>(std::max<std::size_t>(2, most) - 1));
+  const double largest = std::max(std::abs(range.low), std::abs(range.high));
+  if (step.decimals <= 6 && largest < 1e6)
+    return {step.size, "%." + std::to_string(std::max(0, step.decimals)) + "f"};
+  // As many digits as tell neighbours apart.
+  const int digits = static_cast<int>(std::floor(std::log10(largest)) + 1) + step.decimals;
+  return {step.size, "%." + std::to_string(std::clamp(digits, 2, 15)) + "g"};
 }
 
 std::size_t within(const std::vector<double>& tics, AxisRange range) {
@@ -174,11 +191,21 @@ std::string script_frame(const FigureStyle& style) {
 }
 
 std::string script_tics(char axis, AxisRange range, std::size_t most) {
-  const Step step =
-      step_above((range.high - range.low) / static_cast<double>(std::max<std::size_t>(2, most) - 1));
-  const bool plain = step.decimals <= 6 && std::max(std::abs(range.low), std::abs(range.high)) < 1e6;
-  return std::string("set ") + axis + "tics " + shortest(step.size) + "\nset format " + axis + " '" +
-         (plain ? "%." + std::to_string(std::max(0, step.decimals)) + "f" : "%.6g") + "'\n";
+  const auto steps = steps_of(range, most);
+  return std::string("set ") + axis + "tics " + shortest(steps.size) + "\nset format " + axis + " '" +
+         steps.format + "'\n";
+}
+
+double room_for_tics(const FigureStyle& style, AxisRange range, std::size_t most) {
+  constexpr std::size_t usual = 4;  // characters, in the margins of `measures`
+  const auto steps = steps_of(range, most);
+  std::size_t longest = usual;
+  for (double k = std::ceil(range.low / steps.size); k * steps.size <= range.high; ++k) {
+    std::array<char, 64> text;
+    const int count = std::snprintf(text.data(), text.size(), steps.format.c_str(), k * steps.size);
+    longest = std::max(longest, static_cast<std::size_t>(std::max(count, 0)));
+  }
+  return static_cast<double>(longest - usual) * inches_per_character * style.text_size();
 }
 
 std::string script_log_tics(char axis, AxisRange range, std::size_t most) {
@@ -207,6 +234,17 @@ std::string script_log_tics(char axis, AxisRange range, std::size_t most) {
   for (double tic : tics) list.append(list.empty() ? "" : ", ").append(shortest(tic));
   return script + "set format " + name + " '%.10g'\nset m" + name + "tics 1\nset " + name + "tics (" + list +
          ")\n";
+}
+
+AxisRange data_range(std::span<const double> rows, bool log, double margin) {
+  auto range = range_of(rows, log, margin);
+  if (rows.empty()) return {1, 10};
+  const auto [low, high] = std::ranges::minmax(rows);
+  if (log) {  // a single amount of data gets some room, too
+    const double factor = low == high ? 2.2 : 1.05;
+    range = {std::min(range.low, low / factor), std::max(range.high, high * factor)};
+  }
+  return range;
 }
 
 AxisRange range_of(std::span<const double> values, bool log, double margin) {

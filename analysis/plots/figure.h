@@ -69,11 +69,15 @@ std::string script_frame(const FigureStyle& style);
 const char* colour_of(std::size_t curve);
 /// Tics every 1, 2 or 5 times a power of ten, at most `most` of them, with just the decimals that this needs.
 std::string script_tics(char axis, AxisRange range, std::size_t most = 7);
+/// Inches that the numbers of `script_tics` need beyond the usual margin beside a panel.
+double room_for_tics(const FigureStyle& style, AxisRange range, std::size_t most = 7);
 /// A logarithmic axis: powers of ten, or, where there are too few of them, 1, 2, 5, 10 ..., or else equal
 /// steps.
 std::string script_log_tics(char axis, AxisRange range, std::size_t most = 7);
 /// The range of an axis that shows `values`, with margins; a range around a constant. Log: of those above 0.
 AxisRange range_of(std::span<const double> values, bool log, double margin);
+/// The same for amounts of data above 0: a single one stands in the middle.
+AxisRange data_range(std::span<const double> rows, bool log, double margin);
 
 /// A legend of line styles 1 to n; the texts are the variables
 /// `prefix`1 ...; its lower edge lies `bottom` inches above that of the page.

@@ -128,14 +128,15 @@ Table pairs_table(const Pairs& pairs) {
     for (const auto& point : curve.points) {
       const std::string none = point.pairs == 0 ? "no pairs" : "";
       const std::string single = point.pairs == 0 ? "no pairs" : point.pairs == 1 ? "one pair" : "";
-      table.rows.push_back({TableCell::of(one_line(curve.first)), TableCell::of(one_line(curve.second)),
-                            TableCell::of_number(point.fraction), TableCell::of_count(point.rows),
-                            TableCell::of_count(point.recorded), TableCell::of_count(point.pairs),
-                            TableCell::of_count(point.only_first), TableCell::of_count(point.only_second),
-                            TableCell::of_number(point.first, none), TableCell::of_number(point.second, none),
-                            TableCell::of_interval(point.difference, point.lower, point.upper, none),
-                            TableCell::of_number(point.error, single),
-                            TableCell::of_number(point.p, single)});
+      table.rows.push_back(
+          {TableCell::of(one_line(curve.first)), TableCell::of(one_line(curve.second)),
+           TableCell::of_number(point.fraction), TableCell::of_count(point.rows),
+           TableCell::of_count(point.recorded), TableCell::of_count(point.pairs),
+           TableCell::of_count(point.only_first), TableCell::of_count(point.only_second),
+           TableCell::of_number(point.first, none), TableCell::of_number(point.second, none),
+           std::isnan(point.lower) ? TableCell::of_number(point.difference, none)
+                                   : TableCell::of_interval(point.difference, point.lower, point.upper, none),
+           TableCell::of_number(point.error, single), TableCell::of_number(point.p, single)});
     }
   table.notes = {
       "Difference: mean of first - second over the trials in which both models found a solution, with "
@@ -220,7 +221,9 @@ class Script {
 
  private:
   void lay_out() {
-    const double s = style_.scale(), left = (left_margin + 0.2) * s, right = style_.width - right_margin * s;
+    const double s = style_.scale();
+    const double left = (left_margin + 0.2) * s + room_for_tics(style_, difference_range()),
+                 right = style_.width - right_margin * s;
     const double upper = std::clamp(0.4 * (right - left), 1.3, 4.0), lower = 0.3 * upper;
     double y = bottom_margin * s + legend_.height + (axis_label_height + tics_height) * s;
     counts_ = {left, right, y, y + lower};
@@ -234,23 +237,27 @@ class Script {
     for (const auto& curve : pairs_.curves)
       for (const auto& point : curve.points)
         if (point.rows > 0) rows.push_back(static_cast<double>(point.rows));
-    auto range = range_of(rows, options_.x_log, 0.04);
+    const auto range = data_range(rows, options_.x_log, 0.04);
     const auto most = std::clamp<std::size_t>(
         characters_in(differences_.right - differences_.left, style_.text_size()) / 6, 3, 10);
     return "set xrange [" + shortest(range.low) + ":" + shortest(range.high) + "]\n" +
            (options_.x_log ? script_log_tics('x', range, most) : script_tics('x', range, most));
   }
 
-  std::string differences() const {
+  AxisRange difference_range() const {
     std::vector<double> values = {0};
+    for (const auto& curve : pairs_.curves)
+      for (const auto& point : curve.points)
+        if (is_drawn(point)) values.insert(values.end(), {point.difference, point.lower, point.upper});
+    return range_of(values, false, 0.08);
+  }
+
+  static bool is_drawn(const PairPoint& point) { return point.pairs > 1 && point.rows > 0; }
+
+  std::string differences() const {
     std::string bands, lines;
     for (std::size_t i = pairs_.curves.size(); i-- > 0;) {
-      std::size_t drawn = 0;
-      for (const auto& point : pairs_.curves[i].points)
-        if (point.pairs > 1 && point.rows > 0) {
-          ++drawn;
-          values.insert(values.end(), {point.difference, point.lower, point.upper});
-        }
+      const auto drawn = std::ranges::count_if(pairs_.curves[i].points, is_drawn);
       const auto from = ", \\\n  data index " + number(i) + " using 2:";
       const std::string several = "($7 > 1 ? $3 : NaN)";
       if (drawn > 1) bands += from + "4:5 with filledcurves linecolor rgb '" + colour_of(i) + "'";
@@ -258,7 +265,7 @@ class Script {
         lines += from + "4:(0):($5-$4) with vectors nohead linecolor rgb '" + colour_of(i) +
                  "' linewidth 0.8" + from + several + " with linespoints linestyle " + number(i + 1);
     }
-    const auto range = range_of(values, false, 0.08);
+    const auto range = difference_range();
     const auto most = static_cast<std::size_t>(
         std::clamp((differences_.top - differences_.bottom) / (0.3 * style_.scale()), 3.0, 7.0));
     return "# ---- differences ----\n" + x_axis() + "set format x ''\n" +

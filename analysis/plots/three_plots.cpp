@@ -118,7 +118,7 @@ Panels panels_of(const Summary& summary) {
 // ---------------------------------------------------------------------------------------------------------
 
 std::string words_for_interval(RateInterval interval, std::uint32_t trials) {
-  const auto over = " over " + std::to_string(trials) + " trials";
+  const auto over = " over " + std::to_string(trials) + (trials == 1 ? " trial" : " trials");
   if (interval == RateInterval::wilson)
     return "means with Student's, rates with Wilson's 95 % interval" + over;
   if (interval == RateInterval::exact)
@@ -148,6 +148,11 @@ std::string joint_title(const Summary& summary) {
   for (const auto& constraint : summary.constraints)
     names.append(names.empty() ? "" : ", ").append(constraint.header.name);
   return "any constraint violated:  " + names;
+}
+
+/// Empty where there is no one delta.
+std::string delta_text(const char* name, double delta) {
+  return std::isnan(delta) ? "" : std::string(",  ") + name + " = " + shortest(delta);
 }
 
 std::string joint_rule(const Summary& summary) {
@@ -190,8 +195,8 @@ struct Page {
 class Layout {
  public:
   Layout(const Summary& summary, const ThreePlotsOptions& options, std::span<const std::string> legend,
-         std::span<const std::string> axis_labels)
-      : summary_(summary), options_(options), style_(options.style) {
+         std::span<const std::string> axis_labels, AxisRange performance)
+      : summary_(summary), options_(options), style_(options.style), performance_(performance) {
     page_.scale = style_.scale();
     page_.heading = heading_for(style_, summary.experiment, remarks_of(summary));
     page_.legend = legend_for(style_, legend);
@@ -235,12 +240,12 @@ class Layout {
     std::string name, rule;
     if (joint) {
       name = joint_title(summary_);
-      rule = joint_rule(summary_) + ",  Σδ = " + shortest(summary_.joint_delta());
+      rule = joint_rule(summary_) + delta_text("Σδ", summary_.joint_delta());
     } else {
       const auto& shown = summary_.constraints[constraint];
       name = shown.header.name;
       if (style_.title) name += ":  " + replaced(replaced(shown.header.expression, "<=", "≤"), ">=", "≥");
-      rule = shortened(one_line(words_for_rule(shown.rule)), 100) + ",  δ = " + shortest(shown.header.delta);
+      rule = shortened(one_line(words_for_rule(shown.rule)), 100) + delta_text("δ", shown.header.delta);
     }
     // Without titles a row is told from the others by its name alone.
     if (style_.title || summary_.constraints.size() > 1)
@@ -256,6 +261,7 @@ class Layout {
     for (const auto& label : axis_labels) longest = std::max(longest, length(label));
     const auto count = static_cast<double>(columns);
     page_.left = left_margin * page_.scale;
+    if (!options_.performance_log) page_.left += room_for_tics(style_, performance_);
     page_.gap = gap * page_.scale;
     const double right = (options_.delta ? delta_margin : right_margin) * page_.scale;
     page_.panel_width = std::max(0.4, (style_.width - page_.left - right - (count - 1) * page_.gap) / count);
@@ -282,6 +288,7 @@ class Layout {
   const Summary& summary_;
   const ThreePlotsOptions& options_;
   const FigureStyle& style_;
+  AxisRange performance_;
   Page page_;
 };
 
@@ -289,19 +296,12 @@ class Layout {
 // ----------------------------------------------------------------------------------------------------
 
 /// The amounts of data, with a margin on each side.
-AxisRange data_range(const Summary& summary, bool log) {
+AxisRange rows_range(const Summary& summary, bool log) {
   std::vector<double> rows;
   for (const auto& model : summary.models)
     for (const auto& point : model.points)
       if (point.rows > 0) rows.push_back(static_cast<double>(point.rows));
-  auto range = range_of(rows, log, 0.06);
-  if (rows.empty()) return {1, 10};
-  const auto [low, high] = std::ranges::minmax(rows);
-  if (log) {  // a single amount of data gets some room, too
-    const double factor = low == high ? 2.0 : 1.05;
-    range = {std::min(range.low, low / factor), std::max(range.high, high * factor)};
-  }
-  return range;
+  return data_range(rows, log, 0.06);
 }
 
 AxisRange performance_range(const Panel& panel, const ThreePlotsOptions& options) {
@@ -351,10 +351,8 @@ class Script {
                      "Failure rate of solutions")};
     std::vector<std::string> drawn = labels_;
     if (options.failure == FailurePanels::all) drawn.pop_back();
-    page_ = Layout(summary, options, legend_, drawn).take();
-    for (const auto& row : page_.rows)
-      for (auto panel : row.panels)
-        if (panel == 0) performance_ = performance_range(panels_.list[0], options);
+    performance_ = performance_range(panels_.list[0], options);
+    page_ = Layout(summary, options, legend_, drawn, performance_).take();
   }
 
   std::string text() const {
@@ -389,7 +387,7 @@ class Script {
   }
 
   std::string x_axis() const {
-    const auto range = data_range(summary_, options_.x_log);
+    const auto range = rows_range(summary_, options_.x_log);
     const auto most = std::max<std::size_t>(3, characters_in(page_.panel_width, style_.text_size()) / 5);
     return "set xrange [" + shortest(range.low) + ":" + shortest(range.high) + "]\n" +
            (options_.x_log ? script_log_tics('x', range, most)
@@ -461,7 +459,7 @@ class Script {
   /// not behind, as far as the numbers fit side by side.
   std::string counted_points(const Panel& panel, std::size_t m) const {
     if (panel.kind != Kind::performance || !options_.counts) return "";
-    const auto axis = data_range(summary_, options_.x_log);
+    const auto axis = rows_range(summary_, options_.x_log);
     const auto place = [&](std::uint64_t rows) {
       const auto n = static_cast<double>(rows);
       const double share = options_.x_log ? std::log(n / axis.low) / std::log(axis.high / axis.low)

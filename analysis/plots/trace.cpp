@@ -76,6 +76,9 @@ bool was_feasible(const CellRecord& record, std::int64_t best, std::span<const d
   return true;
 }
 
+constexpr const char* does_not_fit =
+    "has a record that does not fit its checksum; the same `seldon run` runs it again";
+
 /// None if the cell has no trace to show; why, in `lack`.
 std::optional<CellTrace> read_cell(const store::Reader& reader, CellKey key, CellState state,
                                    std::string& lack) {
@@ -86,7 +89,7 @@ std::optional<CellTrace> read_cell(const store::Reader& reader, CellKey key, Cel
   const auto& header = reader.header();
   const auto record = reader.record(key);
   if (!record.intact(header.models[key.model].name, header.data_fracs[key.fraction], key.trial)) {
-    lack = "has a record that does not fit its checksum; the same `seldon run` runs it again";
+    lack = does_not_fit;
     return std::nullopt;
   }
   const auto values = record.doubles(Field::trace);
@@ -225,7 +228,11 @@ TraceSummary read_trace(const store::Reader& reader, const TraceChoice& choice) 
   for (std::uint32_t trial = first; trial < last; ++trial) {
     auto cell =
         read_cell(reader, {0, m, f, trial}, states.at(std::size_t{f} * header.n_trials + trial), lack);
-    if (cell) cells.push_back(std::move(*cell));
+    if (cell)
+      cells.push_back(std::move(*cell));
+    else if (lack == does_not_fit && summary.damage.cells++ == 0)
+      summary.damage.first = "model '" + summary.model + "', data fraction " + shortest(summary.fraction) +
+                             ", trial " + std::to_string(trial);
   }
   if (cells.empty())
     throw InputError("nothing to draw of model '" + summary.model + "' at data fraction " +
@@ -386,7 +393,9 @@ class Script {
     const double s = style_.scale();
     columns_ = style_.narrow() ? 1 : style_.width < 9 ? 2 : 4;
     const std::size_t rows = panels_.size() / columns_;
-    const double left = left_margin * s, space = gap * s, right = right_margin * s;
+    double wide = 0;
+    for (const auto& panel : panels_) wide = std::max(wide, room_for_tics(style_, y_range(panel)));
+    const double left = left_margin * s + wide, space = gap * s + wide, right = right_margin * s;
     const auto count = static_cast<double>(columns_);
     const double width = (style_.width - left - right - (count - 1) * space) / count;
     const double panel_height = std::clamp((columns_ == 4 ? 1.15 : 0.5) * width, 0.9, 4.0);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "analysis/plots/figure.h"
+#include "analysis/results.h"
 #include "store/store.h"
 
 namespace seldon::analysis {
@@ -55,6 +56,7 @@ struct TraceSummary {
   std::vector<TraceLine> multiplier, upper;  ///< [constraint]
   TraceLine lagrangian;         ///< loss + sum of multiplier x upper bound, of each trial by itself
   std::vector<TraceBest> best;  ///< of the trials with a trace, ascending
+  Damage damage = {};           ///< trials left out since their record does not fit its checksum
 
   std::size_t iterations() const { return running.size(); }
   /// The median of the best feasible iterations, NaN where there are none.

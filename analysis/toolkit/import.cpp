@@ -27,11 +27,16 @@ constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 /// A store may have this many cells for each row that there is: more, and a trial's number is a slip.
 constexpr std::uint64_t cells_per_row = 100, cells_for_any = 100'000;
 
+/// Fractions of more rows than this are no whole numbers of them in double precision.
+constexpr std::uint64_t most_rows = std::uint64_t{1} << 52;
+
 // ---- what the options must say ---------------------------------------------------------------------------
 
 void require_options(const ImportOptions& options) {
   if (options.rows == 0)
     throw InputError("--rows is 0; it is the number of rows that the data fraction 1 stands for");
+  if (options.rows > most_rows)
+    throw InputError("--rows is " + std::to_string(options.rows) + "; no table has as many rows");
   if (options.constraints.empty()) throw InputError("there is no --constraint; name those of the experiment");
   if (options.performance.empty()) throw InputError("--performance is empty; name the measure");
   std::set<std::string> names;
@@ -225,6 +230,16 @@ Imported summary_of(const store::Header& header, const std::vector<ToolkitModel>
   return imported;
 }
 
+void require_folder(const std::string& out) {
+  const auto folder = std::filesystem::absolute(out).parent_path();
+  if (!std::filesystem::is_directory(folder))
+    throw InputError("there is no folder '" + folder.string() + "' for the store '" + out +
+                     "'; make it first, or choose another place with --out");
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    throw InputError("the folder '" + folder.string() + "' cannot be written to; choose another place for '" +
+                     out + "' with --out, or mend its rights");
+}
+
 void require_free(const std::string& out) {
   if (store::name_taken(out))
     throw InputError("'" + out + "' exists already; choose another name with --out");
@@ -235,6 +250,8 @@ void require_free(const std::string& out) {
 Imported import_toolkit(const std::filesystem::path& folder, const ImportOptions& options,
                         const std::string& out) {
   require_options(options);
+  if (out.empty()) throw InputError("--out is empty; name the store to make");
+  require_folder(out);
   require_free(out);
   auto [experiment, models] = read_toolkit_results(folder, options.experiment, options.constraints.size());
   put_seldonian_first(models, options);

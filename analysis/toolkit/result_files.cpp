@@ -350,6 +350,9 @@ std::pair<std::string, FilesByModel> files_of(const fs::path& folder, const std:
   for (const auto& [name, models] : found) known += (known.empty() ? "'" : ", '") + one_line(name) + "'";
   if (experiment.empty() && found.size() == 1) return *found.begin();
   const auto wanted = found.find(experiment);
+  if (wanted == found.end() && found.size() == 1 && found.contains(""))
+    throw InputError({folder.string(), 0}, "holds no experiment '" + one_line(experiment) +
+                                               "': its files have no prefix; leave out --experiment");
   if (wanted == found.end())
     throw InputError({folder.string(), 0},
                      (experiment.empty() ? "holds several experiments"

@@ -353,7 +353,7 @@ class BadInput(Case):
         torn.write_bytes(bytes(data))
         run = subprocess.run([report_program, "compare", self.store, torn], capture_output=True, text=True)
         self.assertEqual(run.returncode, 0, run.stderr)
-        self.assertIn("1 records do not fit their checksum and are left out", run.stderr)
+        self.assertIn("1 record does not fit its checksum and is left out", run.stderr)
         self.assertIn("PARTIAL: of B 1 of 2 cells are recorded", run.stdout)
 
 

@@ -114,7 +114,7 @@ TEST_F(SeldonReport, DamagedRecordIsLeftOutWithAWarningAndHasNoDigest) {
   store_ = example::write_store(results, folder_.path());
   example::damage(store_, 0.123456789);
   const std::string warning =
-      "seldon-report: warning: 1 records do not fit their checksum and are left out (first: model "
+      "seldon-report: warning: 1 record does not fit its checksum and is left out (model "
       "'baseline_1', data fraction 0.5, trial 4)";
   const auto status = report("status " + store_);
   EXPECT_EQ(status.status, 0);
@@ -199,6 +199,136 @@ TEST_F(SeldonReport, BadInputExitsWithTwoAndSaysWhy) {
     EXPECT_EQ(result.status, 2) << arguments << "\n" << result.output;
     EXPECT_THAT(result.output, StartsWith("seldon-report: error: ")) << arguments;
   }
+}
+
+// ---- every subcommand, every kind of bad input -----------------------------------------------------------
+
+/// Each subcommand that reads a store, which stands in place of "STORE"; GOOD is a sound one.
+const std::vector<std::string>& reading_commands() {
+  static const std::vector<std::string> commands = {"plots STORE --out OUT --formats svg",
+                                                    "pairs STORE --all",
+                                                    "trace STORE --out OUT",
+                                                    "tables STORE",
+                                                    "report STORE --out OUT --formats html",
+                                                    "compare STORE GOOD",
+                                                    "compare GOOD STORE",
+                                                    "export STORE --out OUT --layout tidy",
+                                                    "export STORE --out OUT --layout toolkit",
+                                                    "status STORE",
+                                                    "status STORE --json",
+                                                    "status STORE --count done",
+                                                    "timeline STORE",
+                                                    "digest STORE",
+                                                    "verify STORE"};
+  return commands;
+}
+
+class BadInput : public SeldonReport {
+ protected:
+  std::string put(const std::string& name, const std::string& text) const {
+    const auto file = (folder_.path() / name).string();
+    std::ofstream(file, std::ios::binary) << text;
+    return file;
+  }
+  std::string filled(std::string arguments, const std::string& store) const {
+    for (const auto& [from, to] :
+         {std::pair<std::string, std::string>("STORE", store), {"GOOD", store_}, {"OUT", out_}})
+      if (const auto at = arguments.find(from); at != std::string::npos)
+        arguments.replace(at, from.size(), to);
+    return arguments;
+  }
+  void expect_refused(const std::string& arguments, const std::string& words) const {
+    const auto result = report(arguments);
+    EXPECT_EQ(result.status, 2) << arguments << "\n" << result.output;
+    EXPECT_THAT(result.output, StartsWith("seldon-report: error: ")) << arguments;
+    EXPECT_THAT(result.output, HasSubstr(words)) << arguments;
+  }
+};
+
+TEST_F(BadInput, EverySubcommandRefusesWhatIsNoStore) {
+  const auto whole = example::read_file(store_);
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {(folder_.path() / "nowhere.h5").string(), "there is no store"},
+      {folder_.path().string(), "it is no ordinary file"},
+      {put("empty.h5", ""), "HDF5 cannot open it"},
+      {put("text.h5", "data_frac,trial_i\n"), "HDF5 cannot open it"},
+      {put("head.h5", whole.substr(0, 100)), "HDF5 cannot open it"},
+      {put("half.h5", whole.substr(0, whole.size() / 2)), "HDF5 cannot open it"}};
+  for (const auto& [file, words] : files)
+    for (const auto& command : reading_commands()) expect_refused(filled(command, file), words);
+  EXPECT_FALSE(std::filesystem::exists(out_));
+}
+
+TEST_F(BadInput, NamesAndNumbersThatTheStoreLacks) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"plots STORE --out OUT --models nobody", "it holds 'qsa', 'baseline_1'"},
+      {"plots STORE --out OUT --models qsa,qsa", "chosen twice"},
+      {"plots STORE --out OUT --constraints none", "it holds 'parity'"},
+      {"plots STORE --out OUT --measure none", "it holds 'log_loss', 'accuracy'"},
+      {"plots STORE --out OUT --rule medium", "it holds 'soft', 'hard'"},
+      {"plots STORE --out OUT --truth none", "it holds 'original', 'held_out'"},
+      {"plots STORE --out OUT --width nan", "choose 2.5 to 40"},
+      {"plots STORE --out OUT --legend-columns -1", "--legend-columns"},
+      {"plots STORE --out OUT --performance-limits 1,2,3", "takes two numbers"},
+      {"plots STORE --out OUT --performance-limits nan,1", "two finite numbers"},
+      {"plots STORE --out /proc/none", "cannot be written"},
+      {"plots STORE --out STORE", "cannot be written"},
+      {"pairs STORE --models qsa,nobody", "it holds 'qsa', 'baseline_1'"},
+      {"pairs STORE --all --confidence nan", "a number between 0 and 1"},
+      {"pairs STORE --all --truth none", "it holds 'original', 'held_out'"},
+      {"trace STORE --out OUT --model nobody", "it holds 'qsa', 'baseline_1'"},
+      {"trace STORE --out OUT --trial -1", "--trial"},
+      {"tables STORE --models nobody", "nobody"},
+      {"compare STORE STORE", "are the same file"},
+      {"compare STORE", "B is required"},
+      {"export STORE --out OUT --layout tidy --rule medium", "it holds 'soft', 'hard'"},
+      {"export STORE --out /proc/none --layout tidy", "cannot be written"},
+      {"status STORE --count nonsense", "there is no state 'nonsense'"},
+      {"timeline STORE", "packs.jsonl"},
+      {"import /nowhere --rows 10 --delta 0.1 --constraint a=b --out x.h5", "cannot be read as a folder"},
+      {"import STORE --rows 10 --delta 0.1 --constraint a=b --out x.h5", "cannot be read as a folder"},
+      {"import . --rows -1 --delta 0.1 --constraint a=b --out x.h5", "no negative numbers"},
+      {"import . --rows 10 --delta 0.1,0.2 --constraint a=b --out x.h5", "--delta has 2 values"},
+      {"import . --rows 10 --delta 0.1 --constraint a --out x.h5", "is not NAME=EXPRESSION"},
+      {"import . --rows 10 --delta 0.1 --constraint a=b --out STORE", "exists already"}};
+  for (const auto& [command, words] : cases) {
+    auto arguments = filled(command, store_);
+    expect_refused(filled(arguments, store_), words);  // some name the store twice
+  }
+}
+
+TEST_F(BadInput, GnuplotThatIsMissingIsNamed) {
+  const auto result = run("env PATH=/nowhere " SELDON_REPORT " plots " + store_ + " --out " + out_);
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.output, HasSubstr("gnuplot, which is not found in PATH; install it"));
+}
+
+TEST_F(SeldonReport, ListsLeaveTheArgumentAfterThemAlone) {
+  EXPECT_EQ(report("plots --performance-limits 0,1 --formats svg " + store_ + " --out " + out_).status, 0);
+  const auto in = folder_.path() / "in";
+  std::filesystem::create_directory(in);
+  std::ofstream(in / "qsa_results.csv")
+      << "data_frac,trial_i,performance,passed_safety,gvec\n1.0,0,0.5,True,[-0.1]\n";
+  const auto other = (folder_.path() / "other.h5").string();
+  const auto made = report("import --rows 10 --constraint a=b --seldonian qsa --delta 0.1 " + in.string() +
+                           " --performance log_loss --out " + other);
+  EXPECT_EQ(made.status, 0) << made.output;
+  const auto compared =
+      report("compare --models qsa --format csv " + store_ + " " + other + " --out " + out_);
+  EXPECT_EQ(compared.status, 0) << compared.output;
+  EXPECT_TRUE(std::filesystem::exists(out_ + "/comparison.csv"));
+}
+
+TEST_F(SeldonReport, EqualStoresGiveEqualFiles) {
+  const auto draw = [&](const std::string& folder) {
+    const auto result = report("plots " + store_ + " --out " + folder + " --formats svg,png");
+    EXPECT_EQ(result.status, 0) << result.output;
+  };
+  const auto again = out_ + "_again";
+  draw(out_);
+  draw(again);
+  for (const char* file : {"/three_plots.svg", "/three_plots.png", "/three_plots.gp", "/three_plots.dat"})
+    EXPECT_EQ(example::read_file(out_ + file), example::read_file(again + file)) << file;
 }
 
 }  // namespace

@@ -225,6 +225,17 @@ TEST(Compare, OneFigureOfBoth) {
   EXPECT_THROW(side_by_side({&a, "a.h5"}, {&b, "b.h5"}), InputError);
 }
 
+TEST(Compare, FigureNamesTheDeltasWhereTheyDiffer) {
+  const auto a = five_trials(0);
+  auto b = five_trials(0.01);
+  EXPECT_EQ(side_by_side({&a, "a.h5"}, {&b, "b.h5"}, {}).constraints[0].header.delta, 0.05);
+  b.header.constraints[0].delta = 0.1;
+  const auto header = side_by_side({&a, "a.h5"}, {&b, "b.h5"}, {}).constraints[0].header;
+  EXPECT_TRUE(std::isnan(header.delta));  // no line is drawn
+  EXPECT_THAT(header.expression, HasSubstr("with delta 0.05 (A)"));
+  EXPECT_THAT(header.expression, HasSubstr("with delta 0.1 (B)"));
+}
+
 TEST(Compare, TableHasTheColumnsThatItNeeds) {
   const auto tables = comparison_tables(compared(five_trials(0), five_trials(0.01)));
   ASSERT_EQ(tables.size(), 2u);

@@ -42,6 +42,26 @@ TEST(Figure, TicsAreRoundAndFew) {
   EXPECT_EQ(script_tics('y', {0.690, 0.6925}, 7), "set ytics 5e-04\nset format y '%.4f'\n");
 }
 
+TEST(Figure, TicsOfLargeAndCloseNumbersDiffer) {
+  EXPECT_EQ(script_tics('y', {1e6, 1e6 + 5}, 7), "set ytics 1\nset format y '%.7g'\n");
+  EXPECT_EQ(script_tics('y', {1e30, 1.5e30}, 6), "set ytics 1e+29\nset format y '%.2g'\n");
+  EXPECT_EQ(script_tics('y', {0.5, 0.5 + 4.5e-8}, 6), "set ytics 1e-08\nset format y '%.8g'\n");
+}
+
+TEST(Figure, LongNumbersGetRoom) {
+  const FigureStyle style;
+  EXPECT_EQ(room_for_tics(style, {0, 1}), 0);
+  const double seven = room_for_tics(style, {1e30, 1.5e30}), eight = room_for_tics(style, {-1.5e30, -1e30});
+  EXPECT_GT(seven, 0);
+  EXPECT_NEAR(eight / seven, 4.0 / 3, 1e-12);  // one character more: four beyond the usual, not three
+}
+
+TEST(Figure, OneAmountOfDataStandsInTheMiddle) {
+  const auto range = data_range(std::vector<double>{1000, 1000}, true, 0.06);
+  EXPECT_NEAR(range.low * range.high, 1e6, 1e-3);
+  EXPECT_GT(range.high / range.low, 4);
+}
+
 TEST(Figure, LogarithmicTicsFitTheAxis) {
   EXPECT_THAT(script_log_tics('x', {1, 1000}, 7), HasSubstr("10^{%L}"));
   EXPECT_THAT(script_log_tics('x', {90, 1100}, 7),

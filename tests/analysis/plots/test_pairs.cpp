@@ -79,6 +79,9 @@ TEST(Pairs, FewerThanTwoPairsHaveNoInterval) {
   EXPECT_EQ(points[1].difference, 0.25);
   for (double value : {points[1].error, points[1].lower, points[1].upper, points[1].p})
     EXPECT_TRUE(std::isnan(value));
+  const auto table = pairs_table(compare_pairs(results));
+  EXPECT_THAT(to_csv(table), HasSubstr("0.5,0.25,0.25,,,"));  // no interval, rather than one of NaN
+  EXPECT_EQ(to_console(table, {}).find("[NaN"), std::string::npos);
   EXPECT_THAT(pairs_data(compare_pairs(results)), HasSubstr("1 1000 0.25 NaN NaN NaN 1 0 0 0.5 0.25 NaN\n"));
   const example::Folder folder;
   write_pairs(compare_pairs(results), {}, folder.path(), std::array{Format::svg});

@@ -113,7 +113,7 @@ class TraceStore : public testing::Test {
       record.view<std::int64_t>(Field::best_iteration)[0] = trial == 3 ? -1 : trial == 2 ? 2 : 1;
       auto trace = record.doubles(Field::trace);
       for (std::size_t i = 0; trial < 3 && i < 3; ++i) {
-        trace[3 * i] = static_cast<double>(trial + i);
+        trace[3 * i] = trial + i == 4 ? last_loss : static_cast<double>(trial + i);
         trace[3 * i + 1] = 0.5;
         trace[3 * i + 2] = trial == 2 ? 1 : i == 0 ? 2 : -2;
       }
@@ -133,9 +133,20 @@ class TraceStore : public testing::Test {
     return "";
   }
 
+  static constexpr double last_loss = 4.123456789;  ///< of trial 2; the store holds it once
   example::Folder folder_;
   std::string path_;
 };
+
+TEST_F(TraceStore, DamagedRecordIsLeftOutAndCounted) {
+  EXPECT_EQ(read({.model = "", .fraction = 0.5, .trial = {}}).damage.cells, 0u);
+  example::damage(path_, last_loss);
+  const auto summary = read({.model = "", .fraction = 0.5, .trial = {}});
+  EXPECT_EQ(summary.best.size(), 2u);
+  EXPECT_EQ(summary.damage.cells, 1u);
+  EXPECT_EQ(summary.damage.first, "model 'qsa', data fraction 0.5, trial 2");
+  EXPECT_THAT(refusal({.model = "", .fraction = 0.5, .trial = 2}), testing::HasSubstr("checksum"));
+}
 
 TEST_F(TraceStore, BandOverTheTrialsThatHaveOne) {
   const auto summary = read({.model = "", .fraction = 0.5, .trial = {}});

@@ -189,6 +189,7 @@ TEST_F(Import, StoreIsSoundAndTellsItsOrigin) {
 TEST_F(Import, BadInputMakesNoStore) {
   put("qsa_results.csv", "data_frac,trial_i,performance,passed_safety,gvec\n0.01,0,0.9,True,[-0.5]\n");
   EXPECT_THAT(complaint(options_for(0)), HasSubstr("--rows is 0"));
+  EXPECT_THAT(complaint(options_for(std::uint64_t{1} << 63)), HasSubstr("no table has as many rows"));
   EXPECT_THAT(complaint(options_for(10)), HasSubstr("0.01 of 10 rows is less than one row"));
   EXPECT_THAT(complaint(options_for(100, {})), HasSubstr("no --constraint"));
   EXPECT_THAT(complaint(options_for(100, {"a", "a"})), HasSubstr("names 'a' twice"));
@@ -204,6 +205,12 @@ TEST_F(Import, BadInputMakesNoStore) {
   std::ofstream(store_) << "mine";
   EXPECT_THAT(complaint(options_for(100)), HasSubstr("exists already"));
   EXPECT_EQ(example::read_file(store_), "mine");
+}
+
+TEST_F(Import, FolderOfTheStoreMustBeThere) {
+  put("qsa_results.csv", "data_frac,trial_i,performance,passed_safety,gvec\n1.0,0,0.9,True,[-0.5]\n");
+  store_ = (folder_.path() / "nowhere" / "imported.h5").string();
+  EXPECT_THAT(complaint(options_for(100)), HasSubstr("for the store '" + store_ + "'; make it first"));
 }
 
 TEST_F(Import, SlipInATrialsNumberMakesNoHugeStore) {

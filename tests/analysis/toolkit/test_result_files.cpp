@@ -202,6 +202,11 @@ TEST_F(ResultFolders, OneOfSeveralExperimentsMustBeChosen) {
   EXPECT_EQ(results.models[0].name, "lr__l2");
 }
 
+TEST_F(ResultFolders, FilesWithoutAPrefixHaveNoExperimentToChoose) {
+  put(path_ / "qsa_results.csv", seldonian);
+  EXPECT_THAT(complaint_about(path_, "gpa"), HasSubstr("leave out --experiment"));
+}
+
 TEST_F(ResultFolders, NothingToFind) {
   EXPECT_THAT(complaint_about(path_), HasSubstr("holds no results of the toolkit"));
   EXPECT_THAT(complaint_about(path_ / "nowhere"), HasSubstr("cannot be read as a folder"));
