@@ -183,7 +183,7 @@ std::string latex_escaped(std::string_view text) {
         escaped += "\\textbar{}";
         break;
       case '"':
-        escaped += "\\textquotedbl{}";
+        escaped += "\\char34{}";
         break;
       case '[':
         escaped += "{[}";

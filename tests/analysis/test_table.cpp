@@ -117,5 +117,12 @@ TEST(Table, FormsAreFoundByTheirNames) {
   EXPECT_EQ(table_form_named("html"), std::nullopt);
 }
 
+TEST(Table, LatexNeedsNoFontEncodingForQuotes) {
+  Table table;
+  table.columns = {{"name", "name", ""}};
+  table.rows = {{TableCell::of("a \"b\"")}};
+  EXPECT_THAT(to_latex(table), testing::HasSubstr("a \\char34{}b\\char34{}"));
+}
+
 }  // namespace
 }  // namespace seldon::analysis

@@ -243,6 +243,15 @@ TEST_F(Point, LeavesOutWhatIsNotAskedFor) {
   EXPECT_FALSE(found.estimates.empty());
 }
 
+TEST_F(Point, UnknownCovarianceTakesItsBound) {
+  // Precision 1/2, 1, none in a; 1/4, 3/4, 1/2 in b.
+  trials_.add(rows_of(1, 1, 0, 1, 0) + rows_of(2, 1, 0, 3, 0));
+  trials_.add(rows_of(1, 1, 1, 0, 0) + rows_of(2, 3, 0, 1, 0));
+  trials_.add(rows_of(1, 0, 1, 0, 1) + rows_of(2, 2, 0, 2, 0));
+  const auto found = point();
+  EXPECT_NEAR(gap(found, "precision").difference.between_sd, std::sqrt(0.125) + 0.25, 1e-12);
+}
+
 TEST_F(Point, TrialsThatMoveTogetherHaveAGapWithoutVariance) {
   // The accuracy of both groups is .5, then 1: their difference never changes.
   trials_.add(rows_of(1, 2, 2, 0, 0) + rows_of(2, 1, 1, 0, 0));
@@ -264,6 +273,10 @@ TEST_F(Point, ComparesWithTheWholeAndTheRest) {
   EXPECT_NEAR(a.ratio.value, 1.5, 1e-15);
   // Pooled rate 1/2: z = (3/4 - 1/3) / sqrt(1/4 (1/40 + 1/60)).
   EXPECT_NEAR(a.test.statistic, (0.75 - 1.0 / 3) / std::sqrt(0.25 * (1.0 / 40 + 1.0 / 60)), 1e-12);
+  const double within_a = 0.75 * 0.25 / 40, within_b = (1.0 / 3) * (2.0 / 3) / 60;
+  EXPECT_NEAR(a.difference.sampling_se, 0.6 * std::sqrt(within_a + within_b), 1e-12);
+  // The derivative of r / (.4 r + .6) at r = 2.25 is .6 / 1.5^2.
+  EXPECT_NEAR(a.ratio.sampling_se, 0.6 / 2.25 * 3 * std::sqrt(within_a + 2.25 * 2.25 * within_b), 1e-12);
   EXPECT_EQ(a.tests, 2);  // no rows in the third group
   EXPECT_NEAR(a.holm, 2 * a.test.p, 1e-15);
   const auto& c = *std::ranges::find_if(found.contrasts,
