@@ -117,8 +117,8 @@ std::vector<Scale::Tick> Scale::ticks(std::size_t wanted) const {
 
 // ---- Series
 
-std::string series_class(std::size_t index) {
-  std::string out(1, 'm');
+std::string series_class(std::size_t index, SeriesOf of) {
+  std::string out(1, of == SeriesOf::model ? 'm' : 'k');
   out += std::to_string(index);
   out += " c";
   return out += std::to_string(index % colours.size());
@@ -219,8 +219,8 @@ void Panel::upright(double x, std::string_view label) {
             escaped(label) + "</text>\n";
 }
 
-void Panel::line(std::size_t series, std::span<const CurvePoint> points, bool dashed) {
-  const auto style = series_class(series);
+void Panel::line(std::size_t series, std::span<const CurvePoint> points, bool dashed, SeriesOf of) {
+  const auto style = series_class(series, of);
   std::string path, bands;
   for (std::size_t i = 0; i < points.size();) {  // stretches with a band
     auto end = i;
@@ -239,7 +239,7 @@ void Panel::line(std::size_t series, std::span<const CurvePoint> points, bool da
 }
 
 void Panel::curve(std::size_t series, std::span<const CurvePoint> points) {
-  line(series, points, true);
+  line(series, points, true, SeriesOf::model);
   for (const auto& p : points) {
     const double x = px(p.x), y = py(p.y);
     marks_ += "<path class=\"dot pt " + series_class(series) + "\" d=\"" +
@@ -247,12 +247,12 @@ void Panel::curve(std::size_t series, std::span<const CurvePoint> points) {
   }
 }
 
-void Panel::trace(std::size_t series, std::span<const CurvePoint> points, std::size_t told) {
-  line(series, points, false);
+void Panel::trace(std::size_t series, std::span<const CurvePoint> points, std::size_t told, SeriesOf of) {
+  line(series, points, of == SeriesOf::constraint, of);
   const auto every = std::max<std::size_t>(1, points.size() / std::max<std::size_t>(1, told));
   for (std::size_t i = 0; i < points.size(); i += every) {
     const double x = px(points[i].x), y = py(points[i].y);
-    marks_ += "<path class=\"pt " + series_class(series) + "\" d=\"" + at('M', x, y) + "\"" +
+    marks_ += "<path class=\"pt " + series_class(series, of) + "\" d=\"" + at('M', x, y) + "\"" +
               data(x, y, points[i].told);
   }
 }

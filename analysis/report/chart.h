@@ -39,8 +39,11 @@ class Scale {
   std::vector<double> marked_;
 };
 
-/// A class for the colour of a series, the same in the whole report: "m3 c3". (m: the series, c: its colour.)
-std::string series_class(std::size_t index);
+/// What a curve is of. The legend shows and hides models.
+enum class SeriesOf { model, constraint };
+/// A class for the colour of a series, the same in the whole report: "m3 c3". (m: the model, or k: the
+/// constraint; c: its colour.)
+std::string series_class(std::size_t index, SeriesOf of = SeriesOf::model);
 /// stroke-dasharray of a series, as an attribute; neighbours differ.
 std::string series_dash(std::size_t index);
 /// The path of a series' marker around a point; neighbours differ, as do series of one colour.
@@ -79,8 +82,10 @@ class Panel {
   /// A dashed upright line with a name.
   void upright(double x, std::string_view label);
   void curve(std::size_t series, std::span<const CurvePoint> points);
-  /// A curve of many points without markers; about `told` of them can be pointed at.
-  void trace(std::size_t series, std::span<const CurvePoint> points, std::size_t told);
+  /// A curve of many points without markers; about `told` of them can be pointed at. Those of constraints are
+  /// dashed as in series_sample().
+  void trace(std::size_t series, std::span<const CurvePoint> points, std::size_t told,
+             SeriesOf of = SeriesOf::model);
   void dots(std::span<const Dot> dots);
   std::string svg() const;
 
@@ -89,7 +94,7 @@ class Panel {
   double py(double y) const;
   std::string axes() const;
   std::string polygon(std::span<const CurvePoint> points) const;
-  void line(std::size_t series, std::span<const CurvePoint> points, bool dashed);
+  void line(std::size_t series, std::span<const CurvePoint> points, bool dashed, SeriesOf of);
   static std::string data(double px, double py, std::string_view told);
 
   Text text_;

@@ -152,7 +152,7 @@ class ThreePlots {
                     double delta, const std::string& delta_name, const std::string& what) const {
     std::vector<Curve> curves;
     for (const auto& model : summary_.models) curves.push_back(rate_curve(model, what, rate, constraint));
-    const bool level = std::isfinite(delta) && summary_.truth == "original";
+    const bool level = std::isfinite(delta);
     const double high = std::max(highest(curves), level ? 1.3 * delta : 0);
     Panel panel({title + " against the amount of data", findings(summary_, curves), x_label, what}, x_,
                 rate_scale(high));
@@ -181,14 +181,14 @@ std::string panels(const Material& material) {
     out += plots.rates(
         summary.constraints.size() == 1 ? "Failure rate" : "Failure rate: " + one_line(header.name),
         "Trials whose solution violates <b>" + escaped(header.name) + "</b>",
-        [](const Point& p, std::size_t i) -> const Rate& { return p.violation[i]; }, c, header.delta, "δ",
-        "Failure rate");
+        [](const Point& p, std::size_t i) -> const Rate& { return p.violation[i]; }, c,
+        is_bounded_by_delta(summary, summary.constraints[c]) ? header.delta : none, "δ", "Failure rate");
   }
   if (summary.constraints.size() > 1)
     out += plots.rates(
         "Failure rate: any constraint", "Trials whose solution violates at least one constraint",
-        [](const Point& p, std::size_t) -> const Rate& { return p.joint; }, 0, summary.joint_delta(), "Σδ",
-        "Failure rate");
+        [](const Point& p, std::size_t) -> const Rate& { return p.joint; }, 0,
+        is_bounded_by_deltas(summary) ? summary.joint_delta() : none, "Σδ", "Failure rate");
   return out;
 }
 

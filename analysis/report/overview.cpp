@@ -47,19 +47,32 @@ constexpr std::string_view imported_bound = "recorded";  // in place of a bound 
 
 std::string about_bound(const std::string& bound) {
   if (bound == "student_t")
-    return "Student’s t bounds the means: exact for normal means, approximate otherwise, and too sure of "
-           "small or "
-           "very skewed groups.";
-  if (bound == "clopper_pearson")
-    return "Clopper and Pearson’s bounds of the shares are exact at every size.";
+    return "Student’s t bounds the means: exact for normal values, approximate otherwise, and too sure of "
+           "small or very skewed groups.";
+  if (bound == "clopper_pearson") return "Clopper and Pearson’s bounds of the shares hold at every size.";
   if (bound == "hoeffding") return "Hoeffding’s bounds of the means hold at every size.";
   return bound.empty() ? "" : "Bound: " + escaped(bound) + ".";
+}
+
+std::string delta_words(double delta) {
+  return std::isfinite(delta) ? shortest(delta) : "unknown";
+}
+
+/// What the sentence of the guarantee must add to "at most delta": Student's t keeps it in the limit only,
+/// and of imported results nothing is known but what was said.
+std::string reservation(const Summary& summary) {
+  const auto any = [&](std::string_view bound) {
+    return std::ranges::any_of(summary.constraints,
+                               [&](const ConstraintSummary& c) { return c.header.bound == bound; });
+  };
+  if (any(imported_bound)) return ", as far as what made the results kept its promise";
+  return any("student_t") ? ", up to the approximation in Student’s t (see below)" : "";
 }
 
 std::string constraint_html(const ConstraintSummary& constraint) {
   const auto& header = constraint.header;
   std::string out = "<li>" + name_html(header.name) + ": <code>" + escaped(header.expression) +
-                    "</code> <span class=\"nowrap\">with δ = " + shortest(header.delta) + "</span>";
+                    "</code> <span class=\"nowrap\">with δ = " + delta_words(header.delta) + "</span>";
   if (header.bound == imported_bound) return out + ", as stated when the results were imported.</li>\n";
   return out + ", certified on " + escaped(words_for_rule(header.decision)) + ". " +
          about_bound(header.bound) + "</li>\n";
@@ -79,10 +92,11 @@ std::string guarantee_html(const Summary& summary) {
   std::string out =
       "<p class=\"lead\">Each time that " +
       (models.size() == 1 ? models[0] : "one of " + enumerated(models)) +
-      " is trained, the probability that it returns a solution that violates " +
+      " is trained on rows drawn independently, the probability that it returns a solution that violates " +
       (one ? name_html(summary.constraints[0].header.name) : std::string("any of the constraints")) +
-      " is at most <b class=\"nowrap\">" + (one ? "δ = " : "Σδ = ") + shortest(delta) +
-      "</b>; where its safety data cannot show this, it answers <i>No Solution Found</i>.</p>\n";
+      " is at most <b class=\"nowrap\">" + (one ? "δ = " : "Σδ = ") + delta_words(delta) + "</b>" +
+      reservation(summary) +
+      ". Where its safety data cannot show this, it answers <i>No Solution Found</i>.</p>\n";
   out += "<ul class=\"constraints\">\n";
   for (const auto& constraint : summary.constraints) out += constraint_html(constraint);
   out += "</ul>\n";
@@ -90,9 +104,18 @@ std::string guarantee_html(const Summary& summary) {
   for (const auto& constraint : summary.constraints) rules.insert(words_for_rule(constraint.rule));
   out += "<p class=\"muted\">The figures below judge a solution by " + escaped(enumerated(rules)) + " on " +
          escaped(words_for_truth(summary.truth)) + ". ";
-  out += summary.truth == "held_out" ? "The guarantee speaks of the data that trials are drawn from, not of "
-                                       "these rows, so no δ is drawn."
-                                     : "Those are the distribution that the guarantee speaks of.";
+  if (summary.truth == "held_out")
+    out +=
+        "The guarantee speaks of the data that trials are drawn from, not of these rows, so no δ is drawn.";
+  else
+    out += "That is the distribution that the guarantee speaks of.";
+  std::vector<std::string> others;
+  for (const auto& constraint : summary.constraints)
+    if (constraint.rule != constraint.header.decision && constraint.header.bound != imported_bound)
+      others.push_back("<b>" + escaped(constraint.header.name) + "</b>");
+  if (!others.empty())
+    out += " But " + enumerated(others) + (others.size() == 1 ? " was" : " were") +
+           " certified on other decisions: δ bounds the failures by those, not the ones shown here.";
   return out + " Baselines carry no guarantee.</p>\n";
 }
 
@@ -138,7 +161,7 @@ Table glance(const Material& material) {
     for (std::size_t c = 0; c < summary.constraints.size(); ++c) {
       const auto& rate = point->violation[c];
       const bool above = is_seldonian(model) && rate.exact_lower > summary.constraints[c].header.delta &&
-                         summary.truth == "original";
+                         is_bounded_by_delta(summary, summary.constraints[c]);
       flagged = flagged || above;
       row.push_back(exact_cell(rate).flag(above));
     }
@@ -251,6 +274,18 @@ std::string config_title(const Material& material) {
 
 bool is_seldonian(const ModelSummary& model) {
   return model.kind == "seldonian";
+}
+
+bool is_bounded_by_delta(const Summary& summary, const ConstraintSummary& constraint) {
+  const auto& header = constraint.header;
+  return summary.truth == "original" && std::isfinite(header.delta) &&
+         (constraint.rule == header.decision || header.bound == imported_bound);
+}
+
+bool is_bounded_by_deltas(const Summary& summary) {
+  return std::ranges::all_of(summary.constraints, [&](const ConstraintSummary& constraint) {
+    return is_bounded_by_delta(summary, constraint);
+  });
 }
 
 std::string words_for_rule(const std::string& rule) {

@@ -193,8 +193,8 @@ void print_pdf(const fs::path& chromium, const fs::path& html, const fs::path& p
   }
   const auto refuse = [&](const std::string& what) {
     throw InputError("the PDF was not written: " + chromium.string() + " " + what +
-                     "; report.html is whole: print it from a browser, name another Chromium with "
-                     "SELDON_CHROMIUM, or ask for --formats html. It said: " +
+                     "; name another Chromium with SELDON_CHROMIUM, or ask for --formats html and print that "
+                     "from a browser. It said: " +
                      end_of(log));
   };
   if (!status) refuse("did not end in " + std::to_string(static_cast<int>(seconds)) + " s");

@@ -15,7 +15,7 @@ struct ReportOptions {
   std::string title;        ///< empty: the experiment's name
   std::string program;      ///< name and version of what writes the report
   double now = 0;           ///< seconds since the epoch: when it is written
-  bool with_digest = true;  ///< read the store once more for its digest
+  bool with_digest = true;  ///< the digest of a finished store of at most 512 MiB, which is read once more
 };
 
 /// The report as one HTML file that needs nothing else: no network, no font, no script but its own. `results`

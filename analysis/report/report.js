@@ -99,11 +99,14 @@
     const data = JSON.parse(document.getElementById("heat-data").textContent);
     const table = figure.querySelector("table");
     const state = Object.assign({ view: 0 }, data.start);
-    const minus = (text) => text.replace("-", "\u2212");
-    const show = (value, digits = 3) => {
+    /* As number() of markup.cpp writes it. */
+    const show = (value) => {
       if (value === null) return "NaN";
       const size = Math.abs(value);
-      return minus(size >= 1e7 || (size > 0 && size < 0.5 * 10 ** -digits) ? value.toExponential(2) : value.toFixed(digits));
+      const text = size >= 1e7 || (size > 0 && size < 0.0005)
+        ? size.toExponential(2).replace(/([+-])(\d)$/, "$10$2")
+        : size.toFixed(3).replace(/\B(?=(\d{3})+\.)/g, ",");
+      return (value < 0 ? "\u2212" : "") + text;
     };
     const select = (label, key, texts) => {
       const box = make("select");
@@ -144,7 +147,7 @@
         const interval = `[${show(point.l[at])}, ${show(point.u[at])}]`;
         if (intervals.checked) td.append(make("span", { className: "ci", textContent: interval }));
         lines.push(`${data.columns[state.column]} ${show(value)} ${interval}`,
-          `${point.t} solutions, ${point.n[at].toLocaleString("en")} rows in the denominator`,
+          `${point.t} solution${point.t === 1 ? "" : "s"}, ${point.n[at].toLocaleString("en")} rows in the denominator`,
           `between trials: sd ${show(point.b[at])}; one evaluation set: se ${show(point.s[at])}`);
         if (point.f[at] === "1") {
           td.append(make("span", { className: "flag" }, make("span", { className: "hidden", textContent: " flagged" })));
@@ -178,6 +181,7 @@
       document.getElementById("heat-low").textContent = low === null ? "" : show(low);
       document.getElementById("heat-high").textContent = high === null ? "" : show(high);
       makeSortable(table);
+      focusable();
       if (figure.applyFilter) figure.applyFilter();
       hideTip();
     }
@@ -187,6 +191,26 @@
       const box = td.getBoundingClientRect();
       placeTip(td.dataset.tip, box.left + box.width / 2, box.top + 4);
     };
+    /* By keyboard: Tab goes to the map, arrow keys from field to field. */
+    const focusable = () => {
+      const first = table.tBodies[0].querySelector("td");
+      if (first) first.tabIndex = 0;
+    };
+    table.addEventListener("focusin", (event) => { if (event.target.matches("td")) pointAt(event); });
+    table.addEventListener("focusout", () => hideTip());
+    table.addEventListener("keydown", (event) => {
+      const td = event.target.closest("td");
+      const move = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
+      if (!td || !move) return;
+      event.preventDefault();
+      const rows = Array.from(table.tBodies[0].rows).filter((row) => !row.hidden);
+      const next = rows[rows.indexOf(td.parentNode) + move[0]]?.cells[td.cellIndex + move[1]];
+      if (!next || !next.matches("td")) return;
+      td.tabIndex = -1;
+      next.tabIndex = 0;
+      next.focus();
+      say(next.dataset.tip);
+    });
     table.addEventListener("pointerover", pointAt);
     table.addEventListener("pointerleave", () => hideTip());
     draw();
@@ -262,7 +286,7 @@
     svg.before(view);
     view.append(svg);
     const inOrder = points.slice().sort((a, b) => {
-      const series = (node) => Number(/\bm(\d+)\b/.exec(node.getAttribute("class"))[1]);
+      const series = (node) => Number(/\b[mk](\d+)\b/.exec(node.getAttribute("class"))[1]);
       return series(a) - series(b) || a.dataset.x - b.dataset.x;
     });
     let current = -1;

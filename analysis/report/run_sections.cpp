@@ -219,8 +219,18 @@ std::string command(const std::string& text) {
   return "<pre class=\"command\" tabindex=\"0\"><code>" + escaped_lines(text) + "</code></pre>\n";
 }
 
+constexpr std::uintmax_t most_digested = 512U << 20U;  // bytes: one to two seconds
+
+/// Reading the store once more takes seconds for each gigabyte, and what is not finished has no digest to
+/// compare with.
 std::string digest_html(const Material& material) {
-  if (!material.options.with_digest || material.results.damage.cells > 0) return "";
+  if (!material.options.with_digest || material.results.damage.cells > 0 || cells_of(material).partial())
+    return "";
+  std::error_code error;
+  const auto bytes = std::filesystem::file_size(material.store, error);
+  if (error || bytes > most_digested)
+    return "<p>The digest of the results, equal on any number of ranks, is what <code>seldon-report "
+           "digest</code> prints: this store is too large to be read once more here.</p>\n";
   try {
     return "<p>Digest of the results, equal on any number of ranks: <code class=\"hash\">" +
            escaped(store::digest(material.store)) + "</code></p>\n";

@@ -36,6 +36,12 @@ std::string config_title(const Material& material);
 /// Whether a model carries the guarantee.
 bool is_seldonian(const ModelSummary& model);
 
+/// Whether a constraint's delta speaks of the failure rate that is shown: of the data that trials are drawn
+/// from, by the decisions that the safety test certified.
+bool is_bounded_by_delta(const Summary& summary, const ConstraintSummary& constraint);
+/// The same of the probability that any constraint is violated.
+bool is_bounded_by_deltas(const Summary& summary);
+
 /// "soft decisions (means of predicted probabilities)", "the original data": as in the Three Plots.
 std::string words_for_rule(const std::string& rule);
 std::string words_for_truth(const std::string& truth);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <map>
 #include <optional>
@@ -121,16 +122,29 @@ Domain domain_of(const Grid& grid, Rule rule, std::size_t column) {
   return domain;
 }
 
-/// A double with as many digits as the page shows, or null.
+/// A double with so many digits that the page, which rounds to three decimals, shows what the tables show; or
+/// null. Rounding twice would not do that (0.56249, 0.5625, 0.563): the digits are cut off, and what is cut
+/// off keeps the last one from looking like a tie.
 std::string json_number(double value) {
   if (!std::isfinite(value)) return "null";
-  auto text = fixed(value, 4);
-  while (text.find('.') != std::string::npos && (text.back() == '0' || text.back() == '.')) {
-    const bool point = text.back() == '.';
-    text.pop_back();
-    if (point) break;
+  const double size = std::abs(value);
+  constexpr double least = 0.0005, most = 1e7;  // beyond, number() shows a power of ten
+  std::string text;
+  if (size >= most || (size > 0 && size < least)) {
+    std::array<char, 32> scientific{};
+    std::snprintf(scientific.data(), scientific.size(), "%.9e", size);
+    text = scientific.data();
+  } else {
+    const auto shown = fixed(size, 3);
+    constexpr std::size_t digits = 4, enough = 24;
+    text = fixed(size, enough);
+    const bool cut = text.find_first_not_of('0', text.find('.') + 1 + digits) != std::string::npos;
+    text.resize(text.find('.') + 1 + digits);
+    if (text.back() == '5') text.back() = cut || std::stod(shown) > size ? '6' : '4';
+    text.resize(text.find_last_not_of('0') + 1);
+    if (text.ends_with('.')) text.pop_back();
   }
-  return text == "-0" ? "0" : text;
+  return value < 0 && text != "0" ? "-" + text : text;
 }
 
 std::string json_string(std::string_view text) {

@@ -84,8 +84,11 @@ class TraceFigure {
                 {Scale::Kind::linear, 0, last}, scale_of(all, with_zero), 440, 250);
     if (title.starts_with("Upper")) panel.shade_above(0, "not feasible");
     if (std::isfinite(best)) panel.upright(best, "best feasible");
+    const bool several = all.size() > 1;
     for (std::size_t s = all.size(); s-- > 0;)
-      if (!all[s].points.empty()) panel.trace(all.size() > 1 ? s : colour_, all[s].points, told_points);
+      if (!all[s].points.empty())
+        panel.trace(several ? s : colour_, all[s].points, told_points,
+                    several ? SeriesOf::constraint : SeriesOf::model);
     std::string key;
     if (all.size() > 1)
       for (std::size_t s = 0; s < all.size(); ++s)

@@ -261,6 +261,30 @@ class BrowserTest(unittest.TestCase):
         box.send_keys(Keys.SPACE)
         self.assertTrue(curve.is_displayed())
 
+    def test_heat_map_shows_the_numbers_of_the_table(self):
+        if not self.find_all("#heat"):
+            self.skipTest("this store has no subgroups")
+        self.open_details()
+        Select(self.find("#heat-view")).select_by_index(1)
+        Select(self.find("#heat-fraction")).select_by_index(len(Select(self.find("#heat-fraction")).options) - 1)
+        self.find("#heat-intervals").click()
+        read = "return [...document.querySelectorAll(arguments[0] + ' tr')].map(r => [...r.cells].map(c => c.textContent.replace(/ flagged|[↕↑↓]/g, '').trim()))"
+        table = self.script(read, "figure[id^=table-subgroups]")
+        head = table[0]
+        compared = 0
+        for measure in Select(self.find("#heat-column")).options:
+            title = measure.text
+            Select(self.find("#heat-column")).select_by_visible_text(title)
+            rows = self.script(read, "#heat")
+            column = head.index(title)
+            expected = {(r[head.index("Subgroup")], r[head.index("Model")]): r[column].replace(" ", "") for r in table[1:]}
+            for row in rows[1:]:
+                for model, shown in zip(rows[0][1:], row[1:]):
+                    if shown != "–":
+                        self.assertEqual(shown.replace(" ", ""), expected[row[0], model], (title, row[0], model))
+                        compared += 1
+        self.assertGreater(compared, 50)
+
     def test_heat_map_shows_what_is_chosen(self):
         if not self.find_all("#heat"):
             self.skipTest("this store has no subgroups")
@@ -276,6 +300,16 @@ class BrowserTest(unittest.TestCase):
         WebDriverWait(self.browser, 5).until(lambda _: tip.is_displayed())
         self.assertIn(cell.text.split("\n")[0].rstrip("!"), tip.text)
         self.assertIn("[", tip.text)
+        # By keyboard: the first field is reached by Tab, the others by arrow keys.
+        self.hover(5, 5)  # or what scrolls below a resting mouse is told
+        field = self.find("#heat tbody td[tabindex='0']")
+        self.script("arguments[0].focus()", field)
+        self.assertEqual(tip.get_attribute("textContent"), field.get_attribute("data-tip"))
+        ActionChains(self.browser).send_keys(Keys.ARROW_DOWN).perform()
+        below = self.script("return document.activeElement")
+        self.assertEqual(below, self.find("#heat tbody tr:nth-child(2) td"))
+        self.assertEqual(tip.get_attribute("textContent"), below.get_attribute("data-tip"))
+        self.assertEqual(len(self.find_all("#heat td[tabindex='0']")), 1)
         self.assertFalse(self.find_all("#heat td .ci"))
         self.find("#heat-intervals").click()
         self.assertTrue(self.find_all("#heat td .ci"))
@@ -345,21 +379,22 @@ class BrowserTest(unittest.TestCase):
         version, source = axe_source()
         print(f"axe-core {'.'.join(map(str, version))}", file=sys.stderr)
         milder = set()
-        for scheme in SCHEMES:
-            for name, width in WIDTHS.items():
-                self.open(REPORT.html, width=width, scheme=scheme)
-                self.open_details()
-                self.script(source)
-                result = self.browser.execute_async_script(
-                    "const done = arguments[arguments.length - 1];"
-                    "axe.run(document, {resultTypes: ['violations']}).then(done, e => done({error: String(e)}))")
-                self.assertNotIn("error", result)
-                grave = [f"{v['id']} ({v['impact']}): {v['help']}; {len(v['nodes'])} times, first {v['nodes'][0]['html'][:200]}"
-                         for v in result["violations"] if v["impact"] in GRAVE]
-                milder |= {f"{v['id']} ({v['impact']})" for v in result["violations"] if v["impact"] not in GRAVE}
-                with self.subTest(scheme=scheme, width=name):
-                    self.assertGreater(len(result["passes"]), 10)
-                    self.assertEqual(grave, [])
+        # Contrast depends on the colours alone, and the rest on the width alone: each once is enough.
+        for scheme, name in zip(SCHEMES, WIDTHS):
+            width = WIDTHS[name]
+            self.open(REPORT.html, width=width, scheme=scheme)
+            self.open_details()
+            self.script(source)
+            result = self.browser.execute_async_script(
+                "const done = arguments[arguments.length - 1];"
+                "axe.run(document, {resultTypes: ['violations']}).then(done, e => done({error: String(e)}))")
+            self.assertNotIn("error", result)
+            grave = [f"{v['id']} ({v['impact']}): {v['help']}; {len(v['nodes'])} times, first {v['nodes'][0]['html'][:200]}"
+                     for v in result["violations"] if v["impact"] in GRAVE]
+            milder |= {f"{v['id']} ({v['impact']})" for v in result["violations"] if v["impact"] not in GRAVE}
+            with self.subTest(scheme=scheme, width=name):
+                self.assertGreater(len(result["passes"]), 10)
+                self.assertEqual(grave, [])
         if milder:
             print("milder: " + ", ".join(sorted(milder)), file=sys.stderr)
 

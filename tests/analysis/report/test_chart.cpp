@@ -11,6 +11,7 @@
 namespace seldon::analysis::report {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
@@ -139,6 +140,17 @@ TEST_F(PanelTest, TracesCanBePointedAtHereAndThere) {
   for (int i = 1; i <= 100; ++i) points.push_back({static_cast<double>(i), 0.5, 0.4, 0.6, "told"});
   panel_.trace(0, points, 20);
   EXPECT_EQ(occurrences(panel_.svg(), "data-tip"), 20U);
+  // The legend, which hides the models' m0, leaves the constraints' alone.
+  EXPECT_EQ(occurrences(panel_.svg(), " m0 "), 22U);
+}
+
+TEST_F(PanelTest, TracesOfConstraintsAreNotTheModels) {
+  const std::vector<CurvePoint> points = {{1, 0.5, 0.4, 0.6, "told"}, {2, 0.6, 0.5, 0.7, "told"}};
+  panel_.trace(0, points, 2, SeriesOf::constraint);
+  panel_.trace(1, points, 2, SeriesOf::constraint);
+  const auto svg = panel_.svg();
+  EXPECT_THAT(svg, Not(HasSubstr(" m0 ")));
+  EXPECT_THAT(svg, AllOf(HasSubstr(" k0 c0\""), HasSubstr(" k1 c1\" stroke-dasharray")));
 }
 
 }  // namespace

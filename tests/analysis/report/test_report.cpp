@@ -144,6 +144,35 @@ TEST_F(Report, DrawsNoDeltaForHeldOutRows) {
   EXPECT_THAT(page, HasSubstr("on held-out rows"));
 }
 
+TEST_F(Report, ClaimsNoMoreThanTheBoundCanPromise) {
+  auto results = example::small();
+  const std::string approximate = "up to the approximation in Student’s t";
+  results.header.constraints[0].bound = "student_t";
+  EXPECT_THAT(html(results), HasSubstr("δ = 0.05</b>, " + approximate));
+  std::filesystem::remove(folder_.path() / "example.h5");
+  results.header.constraints[0].bound = "hoeffding";
+  EXPECT_THAT(html(results), AllOf(HasSubstr("δ = 0.05</b>. Where"), Not(HasSubstr(approximate))));
+}
+
+TEST_F(Report, DrawsNoDeltaForOtherDecisionsThanThoseCertified) {
+  auto results = example::small();
+  results.header.constraints[0].decision = "soft";
+  EXPECT_THAT(html(results), AllOf(HasSubstr("δ = 0.05</text>"), Not(HasSubstr("certified on other"))));
+  std::filesystem::remove(folder_.path() / "example.h5");
+  ReportOptions options;
+  options.selection.rule = "hard";
+  EXPECT_THAT(html(results, options), AllOf(Not(HasSubstr("δ = 0.05</text>")),
+                                            HasSubstr("<b>parity</b> was certified on other decisions")));
+}
+
+TEST_F(Report, DigestsOnlyWhatIsFinished) {
+  auto results = example::small();
+  EXPECT_THAT(html(results), HasSubstr("Digest of the results"));
+  std::filesystem::remove(folder_.path() / "example.h5");
+  example::set_state(results, 0, 3, 9, CellState::pending);
+  EXPECT_THAT(html(results), Not(HasSubstr("Digest of the results")));
+}
+
 TEST_F(Report, ThinsHugeScatters) {
   const auto small = html(example::small());
   EXPECT_THAT(small, Not(HasSubstr("Thinned")));
