@@ -59,8 +59,9 @@ struct ConsoleStyle {
 /// Columns aligned, numbers by their decimal point, at any width; flags as '!'.
 std::string to_console(const Table& table, const ConsoleStyle& style = {});
 /// RFC 4180, one header line. A number takes one column `name`, and `name_lower`, `name_upper` besides where
-/// any row of the column has an interval; a last column `flags` names the flagged columns. Shortest decimals
-/// that read back as the same double, NaN and what is missing empty. Notes are left out.
+/// any row of the column has an interval; the last columns are `flags`, the names of the flagged columns, and
+/// `missing`, why which have no value. Shortest decimals that read back as the same double, NaN and what is
+/// missing empty. Notes are left out.
 std::string to_csv(const Table& table);
 /// GitHub's tables: title, table, notes.
 std::string to_markdown(const Table& table);

@@ -226,16 +226,16 @@ constexpr std::uintmax_t most_digested = 512U << 20U;  // bytes: one to two seco
 std::string digest_html(const Material& material) {
   if (!material.options.with_digest || material.results.damage.cells > 0 || cells_of(material).partial())
     return "";
-  std::error_code error;
-  const auto bytes = std::filesystem::file_size(material.store, error);
-  if (error || bytes > most_digested)
+  std::error_code unknown;
+  const auto bytes = std::filesystem::file_size(material.store, unknown);
+  if (unknown || bytes > most_digested)
     return "<p>The digest of the results, equal on any number of ranks, is what <code>seldon-report "
            "digest</code> prints: this store is too large to be read once more here.</p>\n";
   try {
     return "<p>Digest of the results, equal on any number of ranks: <code class=\"hash\">" +
            escaped(store::digest(material.store)) + "</code></p>\n";
-  } catch (const InputError&) {
-    return "";  // a record was torn since it was read
+  } catch (const InputError& error) {  // a record was torn since it was read
+    return "<p>No digest: " + escaped(error.what()) + "</p>\n";
   }
 }
 

@@ -416,17 +416,18 @@ std::optional<SubgroupAnalysis> analyse(const Material& material) {
   std::ranges::sort(options.models);
   options.truth = material.summary.truth;
   options.min_rows = material.options.min_rows;
-  try {
-    return analyse_subgroups(store::Reader(material.store), options);
-  } catch (const InputError&) {
-    return std::nullopt;  // no model has counts of subgroups: results that were imported
-  }
+  return analyse_subgroups(store::Reader(material.store), options);
 }
 
 }  // namespace
 
 std::string subgroups_section(const Material& material) {
-  const auto analysis = analyse(material);
+  std::optional<SubgroupAnalysis> analysis;
+  try {
+    analysis = analyse(material);
+  } catch (const InputError& error) {  // the rest of the report is worth having all the same
+    return "<p>There are no tables of subgroups: " + escaped(error.what()) + ".</p>\n";
+  }
   if (!analysis || analysis->columns.empty()) return "";
   Grid grid(material, *analysis);
   std::string out = introduction(*analysis);
