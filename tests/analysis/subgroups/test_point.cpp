@@ -123,6 +123,18 @@ TEST_F(Point, SaysWhyThereIsNoValue) {
   EXPECT_EQ(estimate(point(), 1, Measure::accuracy).why_nan, "no trial with a solution");
 }
 
+/// A gap rests on no more rows than the smaller of its groups' denominators.
+TEST_F(Point, GapsAreFlaggedByTheSmallerDenominator) {
+  trials_.add(rows_of(1, 30, 10, 20, 20) +
+              rows_of(2, 20, 9, 5, 26));  // positives 40 and 29, negatives 40 and 31
+  const auto found = point();
+  EXPECT_TRUE(gap(found, "equal_opportunity").difference.few_rows);
+  EXPECT_TRUE(gap(found, "equal_opportunity").ratio.few_rows);
+  EXPECT_FALSE(gap(found, "predictive_equality").difference.few_rows);
+  EXPECT_FALSE(gap(found, "predictive_equality").ratio.few_rows);
+  EXPECT_FALSE(gap(found, "demographic_parity").difference.few_rows);
+}
+
 TEST_F(Point, GapsNameThePairAndCountThePairs) {
   // TPR .8, .5, .2; FPR .2, .5, .8.
   trials_.add(rows_of(1, 8, 2, 2, 8) + rows_of(2, 5, 5, 5, 5) + rows_of(3, 2, 8, 8, 2));
