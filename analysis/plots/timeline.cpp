@@ -11,6 +11,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "analysis/escaped.h"
 #include "analysis/output.h"
 #include "analysis/plots/palette.h"
 #include "analysis/text.h"
@@ -35,27 +36,6 @@ constexpr std::size_t busy_levels = 4;
 std::string px(double value) {
   auto text = fixed(value, 1);
   return text.ends_with(".0") ? text.substr(0, text.size() - 2) : text;
-}
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (char c : one_line(text)) switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  return out;
 }
 
 std::string text_at(double x, double y, std::string_view text, const std::string& style = "") {

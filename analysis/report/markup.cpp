@@ -10,28 +10,6 @@
 namespace seldon::analysis::report {
 namespace {
 
-void append_escaped(std::string& out, std::string_view clean) {
-  for (const char c : clean) switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-}
-
 /// "1234.5" becomes "1,234.5".
 std::string grouped(std::string digits) {
   const auto whole = std::min(digits.find('.'), digits.size());
@@ -42,17 +20,11 @@ std::string grouped(std::string digits) {
 
 }  // namespace
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  append_escaped(out, one_line(text));
-  return out;
-}
-
 std::string escaped_lines(std::string_view text) {
   std::string out;
   while (true) {
     const auto end = text.find_first_of("\n\t");
-    append_escaped(out, one_line(text.substr(0, end)));
+    out += escaped(text.substr(0, end));
     if (end == std::string_view::npos) return out;
     out += text[end];
     text.remove_prefix(end + 1);
@@ -82,7 +54,7 @@ std::string json_in_script(std::string_view json) {
 std::string attribute(std::string_view name, std::string_view value) {
   std::string out(" ");
   out.append(name).append("=\"");
-  append_escaped(out, one_line(value));
+  out += escaped(value);
   return out += '"';
 }
 

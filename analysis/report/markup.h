@@ -5,13 +5,11 @@
 #include <string>
 #include <string_view>
 
+#include "analysis/escaped.h"
+
 namespace seldon::analysis::report {
 
-/// Text that means nothing else in HTML, between tags and in quoted attributes: on one line, valid UTF-8, and
-/// & < > " ' as references.
-std::string escaped(std::string_view text);
-
-/// The same with its lines and tabs kept, for <pre>.
+/// escaped() text with its lines and tabs kept, for <pre>.
 std::string escaped_lines(std::string_view text);
 
 /// JSON for a <script type="application/json">: what could end the element or start a comment there (< > &)

@@ -63,14 +63,13 @@ std::string head(const std::string& title) {
          policy() +
          "\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta "
          "name=\"color-scheme\" content=\"light dark\">\n<title>" +
-         report::escaped(title) + " – Seldon report</title>\n<style>\n" + report::style_sheet +
-         "</style>\n</head>\n";
+         escaped(title) + " – Seldon report</title>\n<style>\n" + report::style_sheet + "</style>\n</head>\n";
 }
 
 std::string footer(const ReportOptions& options) {
   std::string out = "<footer>\n<p>";
   if (options.now > 0) out += "Written " + report::date(options.now);
-  if (!options.program.empty()) out += " by " + report::escaped(options.program);
+  if (!options.program.empty()) out += " by " + escaped(options.program);
   return out + ". This file needs no network.</p>\n</footer>\n";
 }
 

@@ -13,6 +13,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "command.h"
 #include "example.h"
 #include "store/live_status.h"
 #include "store/pack_rows.h"
@@ -24,20 +25,8 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-struct Run {
-  int status;
-  std::string output;  ///< of both streams
-};
-
-Run run(const std::string& command) {
-  std::FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  std::string output;
-  std::array<char, 4096> buffer;
-  while (const auto count = std::fread(buffer.data(), 1, buffer.size(), pipe))
-    output.append(buffer.data(), count);
-  const int status = pclose(pipe);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
-}
+using example::Run;
+using example::run;
 
 Run report(const std::string& arguments) {
   return run(SELDON_REPORT " " + arguments);

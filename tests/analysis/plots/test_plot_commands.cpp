@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "command.h"
 #include "example.h"
 #include "plots/constraints.h"
 
@@ -19,19 +20,10 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-struct Run {
-  int status;
-  std::string output;  ///< of both streams
-};
+using example::Run;
 
 Run report(const std::string& arguments) {
-  std::FILE* pipe = popen((SELDON_REPORT " " + arguments + " 2>&1").c_str(), "r");
-  std::string output;
-  std::array<char, 4096> buffer;
-  while (const auto count = std::fread(buffer.data(), 1, buffer.size(), pipe))
-    output.append(buffer.data(), count);
-  const int status = pclose(pipe);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
+  return example::run(SELDON_REPORT " " + arguments);
 }
 
 class PlotCommands : public testing::Test {

@@ -1,0 +1,31 @@
+#include "analysis/escaped.h"
+
+#include "analysis/text.h"
+
+namespace seldon::analysis {
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : one_line(text)) switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  return out;
+}
+
+}  // namespace seldon::analysis
