@@ -118,6 +118,7 @@ class PackOfTrials {
     request.initial = model_.initial.empty() ? model_.architecture->default_initial : model_.initial;
     request.batchnorm = model_.batchnorm;
     request.evaluation_batch = model_.evaluation_batch;
+    request.execution = model_.execution;
     std::vector<CandidateData> data;
     for (std::size_t t = 0; t < tasks_.size(); ++t) {
       request.candidate_rows.push_back(splits_[t].candidate);

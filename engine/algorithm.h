@@ -30,6 +30,7 @@ struct ModelSpec {
   std::uint64_t seed = 0;
   std::size_t evaluation_batch = 2000;
   bool keep_parameters = false;
+  Execution execution = {};  ///< of learners; see LearnerRequest
   std::vector<Truth> truths;
   EvaluationOptions evaluation;
   // baselines that are no learners

@@ -18,8 +18,12 @@
 
 #include "core/progress.h"
 #include "engine/dataset/dataset.h"
+#include "engine/execution.h"
 
 namespace seldon::engine {
+
+struct IterationRequest;  // engine/iteration.h
+struct IterationResult;
 
 /// The scalars of one step of Adam, the same for all parameters of a trial.
 /// textbook (Kingma and Ba 2015, algorithm 1): v <- bv v + (1-bv) g; s <- bs s + (1-bs) g^2;
@@ -70,6 +74,20 @@ class Learner {
   /// Evaluation-mode predictors of rows of the table (indices into the Dataset, not the candidate rows) by
   /// trial t. out: rows x columns.
   virtual void predict(std::size_t trial, std::span<const std::uint32_t> rows, std::span<double> out) = 0;
+  /// The same for all trials at once, `rows[t]` and `out[t]` those of trial t, as many for each.
+  virtual void predict_all(std::span<const std::span<const std::uint32_t>> rows,
+                           std::span<const std::span<double>> out) {
+    for (std::size_t t = 0; t < trials(); ++t) predict(t, rows[t], out[t]);
+  }
+
+  /// Runs the whole loop of candidate selection itself, one result per trial, with the iterates to choose
+  /// from kept in slots: for learners on a device that is not to be asked in between. False: the caller runs
+  /// the loop by the functions above.
+  virtual bool iterate(const IterationRequest& request, std::vector<IterationResult>& results,
+                       Progress& progress) {
+    static_cast<void>(request), static_cast<void>(results), static_cast<void>(progress);
+    return false;
+  }
 
   /// True where a row's predictor depends on the other rows of its pass even in evaluation (batchnorm =
   /// "toolkit"): then every conditional base node gets a pass of its own, over its masked rows.
@@ -92,6 +110,7 @@ struct LearnerRequest {
   std::string initial;     ///< "fit", "zeros", "random", "shared_random", or "" for the model's default
   std::string batchnorm = "reestimated";  ///< or "toolkit"
   std::size_t evaluation_batch = 2000;
+  Execution execution = {};
 };
 
 /// A kind of model, as `architecture` in a config names it; one file registers each (docs/extending.md).

@@ -1,0 +1,51 @@
+#pragma once
+// The Lagrangian of candidate selection (engine/lagrangian.h) of all trials of a pack at once, as tensor
+// operations on a device. The same numbers up to rounding; tests compare the two.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include "engine/problem.h"
+#include "engine/tensor/table.h"
+
+namespace seldon::engine::tensor {
+
+class TensorLagrangian {
+ public:
+  /// What of the problem exists on the host only (a measure, an objective, a bound), in words; none: all of
+  /// it can be done here.
+  static std::optional<std::string> unsupported(const Problem& problem);
+
+  /// `safety_rows`: how many the safety test will have, the same for all trials of a pack. `table` must lie
+  /// on the device of all later arguments; problem and table must outlive this.
+  TensorLagrangian(const Problem& problem, const DeviceTable& table, double safety_rows);
+  ~TensorLagrangian();
+
+  struct Value {
+    at::Tensor loss;         ///< [T] in double, without the learner's penalty
+    at::Tensor upper;        ///< [T, C] in double: +inf infeasible, NaN where not usable
+    at::Tensor usable;       ///< [T, C] bool: every node has at least two rows in this batch
+    at::Tensor small_group;  ///< [T] bool: a node has under five rows
+
+    // As Lagrangian::Value says, [T] each.
+    at::Tensor feasible() const;
+    at::Tensor not_a_number() const;
+    at::Tensor infinite() const;
+    at::Tensor violation(bool toolkit) const;
+  };
+  /// rows [T, B] (int64, of the table), predictors [T, B, columns] (double). Asks the device for nothing;
+  /// shapes depend on the shapes of the arguments alone.
+  Value evaluate(const at::Tensor& rows, const at::Tensor& predictors);
+  /// After `evaluate`: the derivative [T, B, columns] of f + sum_i multipliers[t, i] U_i by each predictor.
+  at::Tensor gradient(const at::Tensor& multipliers);
+
+ private:
+  class Program;
+  std::unique_ptr<Program> program_;
+};
+
+}  // namespace seldon::engine::tensor
