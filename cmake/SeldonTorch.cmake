@@ -5,7 +5,12 @@
 # find_package(Torch) is not used: with both on one machine it mixes them (PyPI's headers, Debian's libtorch.so and
 # libc10.so), and PyPI's asks for the whole CUDA toolkit even where only the CPU is used. Here every library comes from
 # one folder or the configuration fails.
+#
+# Where that LibTorch has CUDA, seldon::torch brings CUDA's runtime, the headers that LibTorch's own ask for and the
+# definition SELDON_CUDA; where NCCL is there too, there is a target seldon::nccl. No compiler of CUDA is needed, and no
+# GPU to build. SELDON_CUDA=OFF leaves all of it out.
 set(SELDON_TORCH_ROOT "" CACHE PATH "Folder of PyPI's torch package; empty: the system's LibTorch")
+option(SELDON_CUDA "Use GPUs where LibTorch has CUDA" ON)
 
 if(TARGET seldon::torch)
   return()
@@ -44,14 +49,18 @@ add_library(seldon::torch ALIAS seldon_torch)
 target_include_directories(seldon_torch SYSTEM INTERFACE
   ${SELDON_TORCH_INCLUDE} ${SELDON_TORCH_INCLUDE}/torch/csrc/api/include)
 target_link_libraries(seldon_torch INTERFACE ${SELDON_LIB_torch} ${SELDON_LIB_torch_cpu} ${SELDON_LIB_c10})
+set(torch_siblings)
 if(SELDON_TORCH_ROOT)
   # PyPI's libraries need those of sibling packages (nvidia/*/lib) when linking; at run time they find them alone.
-  file(GLOB torch_siblings ${SELDON_TORCH_ROOT}/../nvidia/*/lib)
-  list(PREPEND torch_siblings ${SELDON_TORCH_ROOT}/lib)
-  foreach(folder ${torch_siblings})
-    target_link_options(seldon_torch INTERFACE -Wl,-rpath-link,${folder})
+  file(REAL_PATH ${SELDON_TORCH_ROOT}/.. torch_packages)
+  file(GLOB torch_siblings ${torch_packages}/nvidia/*)
+  foreach(folder ${SELDON_TORCH_ROOT} ${torch_siblings})
+    if(IS_DIRECTORY ${folder}/lib)
+      target_link_options(seldon_torch INTERFACE -Wl,-rpath-link,${folder}/lib)
+    endif()
   endforeach()
 endif()
 # For the test that programs load what they were linked with.
 set_property(TARGET seldon_torch PROPERTY SELDON_TORCH_LIBRARY ${SELDON_LIB_torch})
 message(STATUS "LibTorch: ${SELDON_LIB_torch}, headers in ${SELDON_TORCH_INCLUDE}")
+include(SeldonCuda)
