@@ -89,21 +89,13 @@ class PackOfTrials {
     Stopwatch watch;
     const std::vector<Selection> selections = train();
     const double selection_seconds = watch.lap() / static_cast<double>(tasks_.size());
-    for (std::size_t t = 0; t < tasks_.size(); ++t) {
-      results[t].seconds_selection = selection_seconds;
-      watch.lap();
-      if (model_.seldonian) {
-        judge(t, selections[t], results[t]);
-      } else {
-        finish_baseline(t, selections[t], results[t]);
-      }
-      results[t].seconds_safety = watch.lap();
-      if (results[t].outcome != Outcome::solution) continue;
-      LearnerPredictor predictor(*learner_, t, model_.problem.data->regime);
-      evaluate_truths(model_, predictor, results[t]);
-      if (model_.keep_parameters) results[t].parameters = learner_->solution(t);
-      results[t].seconds_evaluation = watch.lap();
+    for (TrialResult& result : results) result.seconds_selection = selection_seconds;
+    if (model_.seldonian) {
+      judge_all(selections, results);
+    } else {
+      for (std::size_t t = 0; t < tasks_.size(); ++t) finish_baseline(t, selections[t], results[t]);
     }
+    evaluate_all(results);
     return results;
   }
 
@@ -139,15 +131,46 @@ class PackOfTrials {
     return train_unconstrained(*learner_, unconstrained, data, options_, progress_);
   }
 
-  void judge(std::size_t t, const Selection& selection, TrialResult& result) {
+  LearnerPredictor predictor(std::size_t t) { return {*learner_, t, model_.problem.data->regime}; }
+
+  /// The safety tests: where the learner predicts together, all trials' safety rows at once.
+  void judge_all(std::span<const Selection> selections, std::vector<TrialResult>& results) {
+    Stopwatch watch;
+    std::vector<std::vector<double>> scores;
+    if (learner_->predicts_together()) scores = safety_scores();
+    const double share = watch.lap() / static_cast<double>(tasks_.size());
+    for (std::size_t t = 0; t < tasks_.size(); ++t) {
+      LearnerPredictor own = predictor(t);
+      if (scores.empty()) {
+        judge(t, selections[t], own, results[t]);
+      } else {
+        KnownScores known(own, splits_[t].safety, scores[t]);
+        judge(t, selections[t], known, results[t]);
+      }
+      results[t].seconds_safety = share + watch.lap();
+    }
+  }
+
+  std::vector<std::vector<double>> safety_scores() {
+    const std::size_t columns = learner_->columns();
+    std::vector<std::vector<double>> scores;
+    for (const Split& split : splits_) scores.emplace_back(split.safety.size() * columns);
+    std::vector<std::span<const std::uint32_t>> rows;
+    for (const Split& split : splits_) rows.emplace_back(split.safety);
+    learner_->predict_all(rows, std::vector<std::span<double>>(scores.begin(), scores.end()));
+    for (std::vector<double>& of_trial : scores)
+      apply_link(model_.problem.data->regime, columns, of_trial, of_trial);
+    return scores;
+  }
+
+  void judge(std::size_t t, const Selection& selection, Predictor& own, TrialResult& result) {
     result.best_iteration = selection.best_iteration;
     result.trace = selection.trace;
     if (!selection.feasible && selection.stop == Selection::Stop::not_finite)
       return no_solution(result, NsfReason::not_finite);
     const NsfReason infeasible = selection.small_group ? NsfReason::group_too_small : NsfReason::not_feasible;
     if (selection.stop == Selection::Stop::infinite_bound) return no_solution(result, infeasible);
-    LearnerPredictor predictor(*learner_, t, model_.problem.data->regime);
-    SafetyResult safety = safety_test(model_.problem, predictor, splits_[t].safety);
+    SafetyResult safety = safety_test(model_.problem, own, splits_[t].safety);
     result.upper = std::move(safety.upper);
     result.nodes = std::move(safety.nodes);
     if (safety.passed) {
@@ -157,6 +180,30 @@ class PackOfTrials {
     no_solution(result, safety.group_too_small ? NsfReason::group_too_small
                         : !selection.feasible  ? infeasible
                                                : NsfReason::safety_test);
+  }
+
+  /// What the solutions are worth: truth by truth for all trials where the learner does so, else trial by
+  /// trial.
+  void evaluate_all(std::vector<TrialResult>& results) {
+    const auto solved = [](const TrialResult& result) { return result.outcome == Outcome::solution; };
+    const auto solutions = static_cast<double>(std::ranges::count_if(results, solved));
+    if (solutions == 0) return;
+    Stopwatch watch;
+    for (const Truth& truth : model_.truths) {
+      std::vector<TrialScores> known;
+      const bool together = learner_->evaluate(truth, model_.evaluation, known);
+      const double share = watch.lap() / solutions;
+      for (std::size_t t = 0; t < tasks_.size(); ++t) {
+        if (!solved(results[t])) continue;
+        LearnerPredictor own = predictor(t);
+        results[t].truths.push_back(
+            together ? evaluate(model_.problem, truth, own, std::move(known[t]), model_.evaluation)
+                     : evaluate(model_.problem, truth, own, model_.evaluation));
+        results[t].seconds_evaluation += share + watch.lap();
+      }
+    }
+    for (std::size_t t = 0; t < tasks_.size(); ++t)
+      if (model_.keep_parameters && solved(results[t])) results[t].parameters = learner_->solution(t);
   }
 
   void finish_baseline(std::size_t t, const Selection& selection, TrialResult& result) {

@@ -93,19 +93,34 @@ SubgroupSums subgroup_sums(const Problem& problem, const Truth& truth, const Nod
   return sums.take();
 }
 
+TruthResult performance_and_values(const Problem& problem, NodeScores& scores, std::size_t columns,
+                                   const EvaluationOptions& options) {
+  TruthResult result;
+  for (const PerformanceMeasure* measure : options.performance)
+    result.performance.push_back(
+        measure->value(scores.scores(), scores.decisions(), columns, scores.labels()));
+  for (const ConstraintSpec& constraint : problem.constraints)
+    result.g.push_back(true_values(constraint, problem.data->regime, scores));
+  return result;
+}
+
 }  // namespace
 
 TruthResult evaluate(const Problem& problem, const Truth& truth, Predictor& predictor,
                      const EvaluationOptions& options) {
   NodeScores scores(*problem.data, predictor, truth.rows);
-  TruthResult result;
-  for (const PerformanceMeasure* measure : options.performance)
-    result.performance.push_back(
-        measure->value(scores.scores(), scores.decisions(), predictor.columns(), scores.labels()));
-  for (const ConstraintSpec& constraint : problem.constraints)
-    result.g.push_back(true_values(constraint, problem.data->regime, scores));
+  TruthResult result = performance_and_values(problem, scores, predictor.columns(), options);
   for (const Group& subgroup : problem.data->subgroups)
     result.subgroups.push_back(subgroup_sums(problem, truth, scores, predictor.columns(), subgroup, options));
+  return result;
+}
+
+TruthResult evaluate(const Problem& problem, const Truth& truth, Predictor& predictor, TrialScores known,
+                     const EvaluationOptions& options) {
+  KnownScores whole(predictor, truth.rows, known.scores);
+  NodeScores scores(*problem.data, whole, truth.rows);
+  TruthResult result = performance_and_values(problem, scores, predictor.columns(), options);
+  result.subgroups = std::move(known.subgroups);
   return result;
 }
 

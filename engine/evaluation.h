@@ -25,7 +25,17 @@ struct EvaluationOptions {
   std::size_t classes = 2;
 };
 
+/// What a learner on a device says of a truth for one trial (Learner::evaluate).
+struct TrialScores {
+  std::vector<double> scores;           ///< rows of the truth x columns
+  std::vector<SubgroupSums> subgroups;  ///< in the order of Dataset::subgroups
+};
+
 TruthResult evaluate(const Problem& problem, const Truth& truth, Predictor& predictor,
+                     const EvaluationOptions& options);
+/// The same where the scores of the truth's rows and the sums over subgroups are there already; the predictor
+/// is asked for rows that must be scored by themselves only.
+TruthResult evaluate(const Problem& problem, const Truth& truth, Predictor& predictor, TrialScores known,
                      const EvaluationOptions& options);
 
 }  // namespace seldon::engine

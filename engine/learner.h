@@ -24,6 +24,9 @@ namespace seldon::engine {
 
 struct IterationRequest;  // engine/iteration.h
 struct IterationResult;
+struct Truth;  // engine/evaluation.h
+struct EvaluationOptions;
+struct TrialScores;
 
 /// The scalars of one step of Adam, the same for all parameters of a trial.
 /// textbook (Kingma and Ba 2015, algorithm 1): v <- bv v + (1-bv) g; s <- bs s + (1-bs) g^2;
@@ -78,6 +81,14 @@ class Learner {
   virtual void predict_all(std::span<const std::span<const std::uint32_t>> rows,
                            std::span<const std::span<double>> out) {
     for (std::size_t t = 0; t < trials(); ++t) predict(t, rows[t], out[t]);
+  }
+  /// Whether `predict_all` costs less than as many calls of `predict` as there are trials in need of it.
+  virtual bool predicts_together() const { return false; }
+  /// The scores of all trials over a ground truth, with their sums over subgroups, for learners on a device:
+  /// one entry of `out` per trial. False: the caller does it by `predict`.
+  virtual bool evaluate(const Truth& truth, const EvaluationOptions& options, std::vector<TrialScores>& out) {
+    static_cast<void>(truth), static_cast<void>(options), static_cast<void>(out);
+    return false;
   }
 
   /// Runs the whole loop of candidate selection itself, one result per trial, with the iterates to choose

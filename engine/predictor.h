@@ -2,6 +2,7 @@
 // A fitted model as the safety test and the evaluation see it: rows of the table in, scores and decisions
 // out.
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -43,6 +44,30 @@ class LearnerPredictor final : public Predictor {
   Learner& learner_;
   std::size_t trial_;
   Regime regime_;
+};
+
+/// A predictor whose scores of one set of rows are there already; of other rows it asks the predictor.
+/// Borrows all three.
+class KnownScores final : public Predictor {
+ public:
+  KnownScores(Predictor& predictor, std::span<const std::uint32_t> rows, std::span<const double> scores)
+      : predictor_(predictor), rows_(rows), scores_(scores) {}
+  std::size_t columns() const override { return predictor_.columns(); }
+  void scores(std::span<const std::uint32_t> rows, std::span<double> out) override {
+    const bool known = rows.data() == rows_.data() && rows.size() == rows_.size();
+    if (known) std::ranges::copy(scores_, out.begin());
+    if (!known) predictor_.scores(rows, out);
+  }
+  void decisions(Regime regime, std::span<const std::uint32_t> rows, std::span<const double> scores,
+                 std::span<double> out) override {
+    predictor_.decisions(regime, rows, scores, out);
+  }
+  bool batch_dependent() const override { return predictor_.batch_dependent(); }
+
+ private:
+  Predictor& predictor_;
+  std::span<const std::uint32_t> rows_;
+  std::span<const double> scores_;
 };
 
 /// All of a base node's values over rows of the table, by mean probability (hard = false) or by decision;

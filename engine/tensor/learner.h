@@ -8,6 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "core/error.h"
 #include "engine/learner.h"
 #include "engine/tensor/table.h"
 
@@ -35,6 +36,13 @@ class TensorLearner {
   virtual void step(const AdamStep& settings, const at::Tensor& corrections, const at::Tensor& active) = 0;
   /// [T] bool: all parameters of the trial are finite.
   virtual at::Tensor finite() const = 0;
+
+  /// Evaluation-mode predictors [T, n, columns] in double of `rows` [T, n] (int64, of the table), once
+  /// settled (Learner::settle), in pieces that fit the device's memory.
+  virtual at::Tensor predict_rows(const at::Tensor& rows) {
+    static_cast<void>(rows);
+    throw InternalError("this model cannot predict on its device");
+  }
 
   /// Makes slots 0 .. count - 1 for each trial's parameters; Learner::load finds them there.
   virtual void reserve_slots(std::int64_t count) = 0;
