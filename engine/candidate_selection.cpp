@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "engine/iteration.h"
 #include "engine/lagrangian.h"
 #include "engine/optimizer/adam.h"
 
@@ -13,15 +14,6 @@ namespace {
 
 /// With mini-batches, as many feasible iterates are kept for the final look at all candidate rows.
 constexpr std::size_t kept_iterates = 5;
-/// The slot of the iterate that violates the constraints least, and of the last one.
-constexpr std::size_t least_violation_slot = kept_iterates;
-constexpr std::size_t last_slot = kept_iterates + 1;
-
-struct KeptIterate {
-  double loss = 0;
-  std::int64_t iteration = -1;
-  std::size_t slot = 0;
-};
 
 /// One trial's way through candidate selection.
 class Search {
@@ -34,16 +26,15 @@ class Search {
         multipliers_(options.multipliers),
         keep_(keep) {
     const std::size_t width = 1 + 2 * problem.constraints.size();
-    if (options.keep_trace) selection_.trace.assign(options.iterations * width, std::nan(""));
+    if (options.keep_trace) result_.selection.trace.assign(options.iterations * width, std::nan(""));
+    result_.least_violation_slot = least_violation_slot(keep);
   }
 
   Lagrangian& lagrangian() { return lagrangian_; }
   BatchSchedule& schedule() { return schedule_; }
   std::span<const double> multipliers() const { return multipliers_; }
-  bool active() const { return selection_.stop == Selection::Stop::no; }
-  const std::vector<KeptIterate>& kept() const { return kept_; }
-  Selection& selection() { return selection_; }
-  std::int64_t least_violation_iteration() const { return least_violation_iteration_; }
+  bool active() const { return result_.selection.stop == Selection::Stop::no; }
+  IterationResult& result() { return result_; }
 
   void choose_batch(std::size_t iteration) {
     if (iteration > 0 && schedule_.batches_per_epoch() == 1) return;  // the same rows again
@@ -54,27 +45,28 @@ class Search {
   void look(std::size_t iteration, const Lagrangian::Value& value, double loss, bool finite, Learner& learner,
             std::size_t trial) {
     record(iteration, value, loss);
-    selection_.small_group = value.small_group;
+    result_.selection.small_group = value.small_group;
     if (!finite || !std::isfinite(loss) || value.not_a_number()) {
-      selection_.stop = Selection::Stop::not_finite;
+      result_.selection.stop = Selection::Stop::not_finite;
     } else if (options_.adam.toolkit && value.infinite()) {
-      selection_.stop = Selection::Stop::infinite_bound;
+      result_.selection.stop = Selection::Stop::infinite_bound;
     }
     if (!active()) {
       // The toolkit then returns nothing, whatever it has found before (docs/semantics.md); a paired replay
       // of its runs needs that too.
-      if (options_.adam.toolkit) kept_.clear();
+      if (options_.adam.toolkit) result_.kept.clear();
       return;
     }
+    if (keep_ == 0) return;  // a baseline returns its last iterate
     if (schedule_.counts(iteration) && value.feasible()) keep(iteration, loss, learner, trial);
-    if (!kept_.empty()) return;
+    if (!result_.kept.empty()) return;
     // Of equals (all infinite, say) the toolkit takes the first; the later one has learnt more.
     const double violation = value.violation(options_.adam.toolkit);
     const bool better = options_.adam.toolkit ? violation < least_violation_ : violation <= least_violation_;
-    if (least_violation_iteration_ < 0 || better) {
+    if (result_.least_violation_iteration < 0 || better) {
       least_violation_ = violation;
-      least_violation_iteration_ = static_cast<std::int64_t>(iteration);
-      learner.save(trial, least_violation_slot);
+      result_.least_violation_iteration = static_cast<std::int64_t>(iteration);
+      learner.save(trial, result_.least_violation_slot);
     }
   }
 
@@ -90,7 +82,7 @@ class Search {
  private:
   void record(std::size_t iteration, const Lagrangian::Value& value, double loss) {
     if (!options_.keep_trace) return;
-    double* row = &selection_.trace[iteration * (1 + 2 * multipliers_.size())];
+    double* row = &result_.selection.trace[iteration * (1 + 2 * multipliers_.size())];
     *row++ = loss;
     for (std::size_t i = 0; i < multipliers_.size(); ++i) {
       *row++ = multipliers_[i];
@@ -99,16 +91,16 @@ class Search {
   }
 
   void keep(std::size_t iteration, double loss, Learner& learner, std::size_t trial) {
-    if (keep_ == 0) return;  // a baseline keeps its last iterate
-    std::size_t slot = kept_.size();
-    if (kept_.size() == keep_) {
-      if (!(loss < kept_.back().loss)) return;
-      slot = kept_.back().slot;
-      kept_.pop_back();
+    std::vector<KeptIterate>& kept = result_.kept;
+    std::size_t slot = kept.size();
+    if (kept.size() == keep_) {
+      if (!(loss < kept.back().loss)) return;
+      slot = kept.back().slot;
+      kept.pop_back();
     }
     learner.save(trial, slot);
     const KeptIterate iterate{loss, static_cast<std::int64_t>(iteration), slot};
-    kept_.insert(std::ranges::upper_bound(kept_, loss, {}, &KeptIterate::loss), iterate);
+    kept.insert(std::ranges::upper_bound(kept, loss, {}, &KeptIterate::loss), iterate);
   }
 
   const SelectionOptions& options_;
@@ -116,10 +108,8 @@ class Search {
   Lagrangian lagrangian_;
   std::vector<double> multipliers_;
   std::size_t keep_;
-  std::vector<KeptIterate> kept_;  ///< by loss, the best first
   double least_violation_ = 0;
-  std::int64_t least_violation_iteration_ = -1;
-  Selection selection_;
+  IterationResult result_;
 };
 
 /// Runs all trials' forward passes of one iteration. The passes of different trials differ in number only
@@ -146,8 +136,8 @@ void backward(Learner& learner, const std::vector<std::span<const std::vector<do
   }
 }
 
-void iterate(Learner& learner, const Problem& problem, std::vector<Search>& searches,
-             const SelectionOptions& options, Progress& progress) {
+void iterate_on_host(Learner& learner, const Problem& problem, std::vector<Search>& searches,
+                     const SelectionOptions& options, Progress& progress) {
   const std::size_t trials = searches.size();
   std::vector<std::uint8_t> active(trials, 1);
   std::vector<std::span<const std::vector<double>>> gradients(trials);
@@ -175,6 +165,22 @@ void iterate(Learner& learner, const Problem& problem, std::vector<Search>& sear
   }
 }
 
+/// The loop, by the learner itself where it can, else here.
+std::vector<IterationResult> iterate(Learner& learner, const IterationRequest& request, Progress& progress) {
+  std::vector<IterationResult> results;
+  if (learner.iterate(request, results, progress)) return results;
+  std::vector<Search> searches;
+  searches.reserve(request.data.size());
+  // A baseline heeds no constraint, so that it has no use for passes of their own.
+  const bool separate = learner.batch_dependent() && request.keep > 0;
+  for (const CandidateData& trial : request.data)
+    searches.emplace_back(*request.problem, trial, *request.options, separate, request.keep);
+  iterate_on_host(learner, *request.problem, searches, *request.options, progress);
+  results.clear();
+  for (Search& search : searches) results.push_back(std::move(search.result()));
+  return results;
+}
+
 /// An iterate of the final look, and what all candidate rows say of it.
 struct Choice {
   std::int64_t iteration = -1;
@@ -191,25 +197,46 @@ struct Choice {
 
 /// The iterates that the final look compares: the kept ones, or the least violation; and the last one, since
 /// batches in which no constraint can be judged (a group of one row) say nothing against it.
-std::vector<Choice> contenders(const Search& search, std::uint64_t iterations) {
+std::vector<Choice> contenders(const IterationResult& result, std::uint64_t iterations, std::size_t last) {
   std::vector<Choice> all;
-  for (const KeptIterate& kept : search.kept()) all.push_back({kept.iteration, kept.slot});
-  if (all.empty() && search.least_violation_iteration() >= 0)
-    all.push_back({search.least_violation_iteration(), least_violation_slot});
-  if (search.active()) all.push_back({static_cast<std::int64_t>(iterations), last_slot});
+  for (const KeptIterate& kept : result.kept) all.push_back({kept.iteration, kept.slot});
+  if (all.empty() && result.least_violation_iteration >= 0)
+    all.push_back({result.least_violation_iteration, result.least_violation_slot});
+  if (result.selection.stop == Selection::Stop::no)
+    all.push_back({static_cast<std::int64_t>(iterations), last});
   return all;
 }
 
-void judge_on_all_rows(Learner& learner, const Problem& problem, const CandidateData& data, std::size_t trial,
-                       double penalty, Choice& choice) {
+/// The predictors of all candidate rows of each trial that takes part, the others' are empty.
+std::vector<std::vector<double>> predict_candidates(Learner& learner, std::span<const CandidateData> data,
+                                                    const std::vector<std::uint8_t>& takes_part) {
+  const std::size_t trials = data.size();
+  const auto count = static_cast<std::size_t>(std::ranges::count(takes_part, 1));
+  const bool alike = std::ranges::all_of(
+      data, [&](const CandidateData& trial) { return trial.rows.size() == data[0].rows.size(); });
+  // A few more at once cost less than one after the other.
+  const bool together = alike && 2 * count > trials;
+  std::vector<std::vector<double>> predictors(trials);
+  std::vector<std::span<const std::uint32_t>> rows;
+  std::vector<std::span<double>> out;
+  for (std::size_t t = 0; t < trials; ++t) {
+    if (!together && !takes_part[t]) continue;
+    predictors[t].resize(data[t].rows.size() * learner.columns());
+    if (!together) learner.predict(t, data[t].rows, predictors[t]);
+    rows.push_back(data[t].rows);
+    out.emplace_back(predictors[t]);
+  }
+  if (together) learner.predict_all(rows, out);
+  return predictors;
+}
+
+void judge_on_all_rows(std::span<const double> predictors, std::size_t columns, const Problem& problem,
+                       const CandidateData& data, double penalty, Choice& choice) {
   std::vector<std::uint32_t> all(data.rows.size());
   std::iota(all.begin(), all.end(), 0U);
   Lagrangian lagrangian(problem, data.rows, data.safety_rows);
   lagrangian.choose(all);
-  std::vector<double> predictors(all.size() * learner.columns());
-  learner.predict(trial, data.rows, predictors);
-  const std::span<const double> view = predictors;
-  const Lagrangian::Value& value = lagrangian.evaluate({&view, 1}, learner.columns());
+  const Lagrangian::Value& value = lagrangian.evaluate({&predictors, 1}, columns);
   choice.loss = value.loss + penalty;
   choice.feasible = value.feasible() && std::isfinite(choice.loss);
   choice.violation = value.violation(false);
@@ -217,51 +244,58 @@ void judge_on_all_rows(Learner& learner, const Problem& problem, const Candidate
 }
 
 /// Chooses by all candidate rows, in evaluation mode. All trials load, settle and predict in step.
-void choose_on_all_rows(Learner& learner, const Problem& problem, std::span<const CandidateData> data,
-                        std::uint64_t iterations, std::vector<Search>& searches, Progress& progress) {
-  const std::size_t trials = searches.size();
+void choose_on_all_rows(Learner& learner, const IterationRequest& request,
+                        std::vector<IterationResult>& results, Progress& progress) {
+  const Problem& problem = *request.problem;
+  const std::size_t trials = results.size(), last = last_slot(request.keep);
   std::vector<std::vector<Choice>> choices(trials);
   std::vector<Choice> best(trials);
   std::size_t rounds = 0;
   for (std::size_t t = 0; t < trials; ++t) {
-    learner.save(t, last_slot);
-    choices[t] = contenders(searches[t], iterations);
+    learner.save(t, last);
+    choices[t] = contenders(results[t], request.options->iterations, last);
     rounds = std::max(rounds, choices[t].size());
   }
   for (std::size_t round = 0; round < rounds; ++round) {
-    for (std::size_t t = 0; t < trials; ++t)
-      if (round < choices[t].size()) learner.load(t, choices[t][round].slot);
+    if (progress.tick() == Order::stop) throw Stopped{};
+    std::vector<std::uint8_t> takes_part(trials);
+    for (std::size_t t = 0; t < trials; ++t) {
+      takes_part[t] = round < choices[t].size();
+      if (takes_part[t]) learner.load(t, choices[t][round].slot);
+    }
     learner.settle(progress);
     const auto penalty = problem.l2 > 0 ? learner.regularise(problem.l2) : std::vector<double>(trials);
+    const auto predictors = predict_candidates(learner, request.data, takes_part);
     for (std::size_t t = 0; t < trials; ++t) {
-      if (round >= choices[t].size()) continue;
-      judge_on_all_rows(learner, problem, data[t], t, penalty[t], choices[t][round]);
-      if (choices[t][round].better_than(best[t])) best[t] = choices[t][round];
+      if (!takes_part[t]) continue;
+      Choice& choice = choices[t][round];
+      judge_on_all_rows(predictors[t], learner.columns(), problem, request.data[t], penalty[t], choice);
+      if (choice.better_than(best[t])) best[t] = choice;
     }
   }
   for (std::size_t t = 0; t < trials; ++t) {
-    searches[t].selection().best_iteration = best[t].iteration;
-    searches[t].selection().feasible = best[t].feasible;
+    results[t].selection.best_iteration = best[t].iteration;
+    results[t].selection.feasible = best[t].feasible;
     if (best[t].iteration >= 0) learner.load(t, best[t].slot);
   }
   learner.settle(progress);
 }
 
-void choose_as_seen(Learner& learner, std::vector<Search>& searches) {
-  for (std::size_t t = 0; t < searches.size(); ++t) {
-    Search& search = searches[t];
-    Selection& selection = search.selection();
-    selection.feasible = !search.kept().empty();
+void choose_as_seen(Learner& learner, std::vector<IterationResult>& results) {
+  for (std::size_t t = 0; t < results.size(); ++t) {
+    const IterationResult& result = results[t];
+    Selection& selection = results[t].selection;
+    selection.feasible = !result.kept.empty();
     selection.best_iteration =
-        selection.feasible ? search.kept().front().iteration : search.least_violation_iteration();
+        selection.feasible ? result.kept.front().iteration : result.least_violation_iteration;
     if (selection.best_iteration >= 0)
-      learner.load(t, selection.feasible ? search.kept().front().slot : least_violation_slot);
+      learner.load(t, selection.feasible ? result.kept.front().slot : result.least_violation_slot);
   }
 }
 
-std::vector<Selection> take_selections(std::vector<Search>& searches) {
+std::vector<Selection> take_selections(std::vector<IterationResult>& results) {
   std::vector<Selection> selections;
-  for (Search& search : searches) selections.push_back(std::move(search.selection()));
+  for (IterationResult& result : results) selections.push_back(std::move(result.selection));
   return selections;
 }
 
@@ -270,37 +304,29 @@ std::vector<Selection> take_selections(std::vector<Search>& searches) {
 std::vector<Selection> select_candidates(Learner& learner, const Problem& problem,
                                          std::span<const CandidateData> data, const SelectionOptions& options,
                                          Progress& progress) {
-  const bool separate = learner.batch_dependent();
-  const bool exact = options.adam.toolkit || separate;  // the toolkit believes what it saw in the batch
-  std::vector<Search> searches;
-  searches.reserve(data.size());
-  bool many_batches = false;
-  for (const CandidateData& trial : data) {
-    many_batches = BatchSchedule(trial.rows.size(), trial.trial, options.batches).batches_per_epoch() > 1;
-    const bool final_look = !exact && (many_batches || learner.settles());
-    searches.emplace_back(problem, trial, options, separate, final_look ? kept_iterates : 1);
-  }
-
-  iterate(learner, problem, searches, options, progress);
-  if (!exact && (many_batches || learner.settles())) {
-    choose_on_all_rows(learner, problem, data, options.iterations, searches, progress);
+  // The toolkit believes what it saw in the batch.
+  const bool exact = options.adam.toolkit || learner.batch_dependent();
+  const bool many_batches = std::ranges::any_of(data, [&](const CandidateData& trial) {
+    return BatchSchedule(trial.rows.size(), trial.trial, options.batches).batches_per_epoch() > 1;
+  });
+  const bool final_look = !exact && (many_batches || learner.settles());
+  const IterationRequest request{&problem, data, &options, final_look ? kept_iterates : 1};
+  std::vector<IterationResult> results = iterate(learner, request, progress);
+  if (final_look) {
+    choose_on_all_rows(learner, request, results, progress);
   } else {
-    choose_as_seen(learner, searches);
+    choose_as_seen(learner, results);
     learner.settle(progress);
   }
-
-  return take_selections(searches);
+  return take_selections(results);
 }
 
 std::vector<Selection> train_unconstrained(Learner& learner, const Problem& problem,
                                            std::span<const CandidateData> data,
                                            const SelectionOptions& options, Progress& progress) {
-  std::vector<Search> searches;
-  searches.reserve(data.size());
-  for (const CandidateData& trial : data) searches.emplace_back(problem, trial, options, false, 0);
-  iterate(learner, problem, searches, options, progress);
+  std::vector<IterationResult> results = iterate(learner, {&problem, data, &options, 0}, progress);
   learner.settle(progress);
-  return take_selections(searches);
+  return take_selections(results);
 }
 
 }  // namespace seldon::engine

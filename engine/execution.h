@@ -23,6 +23,7 @@ struct Execution {
   /// The whole iteration of candidate selection as one program of tensor operations, with nothing asked of
   /// the device in between. Always so on an accelerator, where the problem allows it; on a CPU, for tests.
   bool tensor_program = false;
+  bool graph = true;  ///< on a GPU, that program recorded as a CUDA graph; off: to compare the two
   Convolutions convolutions = Convolutions::grouped;
   Precision precision = Precision::float32;
   Collective* collective = nullptr;  ///< null: this rank alone
