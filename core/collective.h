@@ -4,6 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/progress.h"
+#include "core/transport.h"
 
 namespace seldon {
 
@@ -41,6 +46,28 @@ class Collective {
   /// Looks for the death of a member and for an order to stop; never blocks. What waits for the device calls
   /// it while it waits.
   virtual void check() = 0;
+};
+
+/// The ranks that run one pack together, as rank 0 tells each of them.
+struct Group {
+  /// Greater than that of every earlier group of this run: what an aborted group has left on its way is known
+  /// by it.
+  std::uint64_t number = 0;
+  std::vector<Peer> ranks;  ///< in the order of their places in the group
+  /// What the first member's `make_id` gave; empty: the members agree on one when they join.
+  Bytes id;
+};
+
+/// Brings a rank together with the others of a group. Lives as long as what it made.
+class CollectiveFactory {
+ public:
+  virtual ~CollectiveFactory() = default;
+  /// Bytes that tell this group from all others, where the implementation needs such; each call makes others.
+  virtual Bytes make_id() = 0;
+  /// Waits for the other members, who must call this too, and throws Stopped if told to stop meanwhile.
+  /// `progress` must outlive the Collective, which asks it while it waits. A member that goes on without the
+  /// others destroys its Collective, and then rank 0 must stop theirs.
+  virtual std::unique_ptr<Collective> join(const Group& group, Progress& progress) = 0;
 };
 
 }  // namespace seldon
