@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <set>
 
 #include "experiment/config.h"
@@ -75,7 +76,7 @@ bool unset(const std::vector<T>& values) {
 
 // ---- Visitors -----------------------------------------------------------------------------------
 
-/// Keeps track of the key's full name; Derived::value(name, value, role) gets every set or unset key.
+/// Keeps track of the key's full name; Derived::value(name, value, role, rule) gets every set or unset key.
 template <class Derived>
 class Walker {
  public:
@@ -96,12 +97,12 @@ class Walker {
     if (object) within(name, [&] { visit(*object); });
   }
   template <class T>
-  void key(const std::string& name, T& value, Role role, const Rule&) {
-    static_cast<Derived&>(*this).value(prefix_ + name, value, role);
+  void key(const std::string& name, T& value, Role role, const Rule& rule) {
+    static_cast<Derived&>(*this).value(prefix_ + name, value, role, rule);
   }
   template <class T>
   void fractions(const std::string& name, T& values, Role role) {
-    static_cast<Derived&>(*this).value(prefix_ + name, values, role);
+    static_cast<Derived&>(*this).value(prefix_ + name, values, role, Rule{});
   }
 
  private:
@@ -118,14 +119,16 @@ class Walker {
 class IdentityWriter : public Walker<IdentityWriter> {
  public:
   template <class T>
-  void value(const std::string& name, const T& value, Role role) {
-    if (role == Role::identity) values[name] = unset(value) ? "null" : literal(value);
+  void value(const std::string& name, const T& value, Role role, const Rule& rule) {
+    if (role != Role::identity) return;
+    const std::string text = unset(value) ? "null" : literal(value);
+    if (text != rule.unsaid) values[name] = text;
   }
   template <class T>
-  void value(const std::string& name, const std::optional<T>& value, Role role) {
+  void value(const std::string& name, const std::optional<T>& value, Role role, const Rule&) {
     if (role == Role::identity) values[name] = value ? literal(*value) : "null";
   }
-  void value(const std::string& name, const std::map<std::string, double>& options, Role role) {
+  void value(const std::string& name, const std::map<std::string, double>& options, Role role, const Rule&) {
     if (role != Role::identity) return;
     for (const auto& [option, number] : options) values[name + "." + option] = literal(number);
   }
@@ -182,6 +185,7 @@ class TomlWriter {
   std::string prefix_;
 };
 
+/// Names without those of list elements: "model.optimizer.variant".
 class KeyLister {
  public:
   template <class Visit>
@@ -207,14 +211,16 @@ class KeyLister {
     nested(name, object, visit);
   }
   template <class T>
-  void key(const std::string& name, const T&, Role role, const Rule&) {
+  void key(const std::string& name, const T&, Role role, const Rule& rule) {
     keys.push_back({prefix_ + name, role});
+    if (!rule.unsaid.empty()) unsaid[prefix_ + name] = rule.unsaid;
   }
   void fractions(const std::string& name, const std::vector<double>&, Role role) {
     keys.push_back({prefix_ + name, role});
   }
 
   std::vector<KnownKey> keys;
+  std::map<std::string, std::string> unsaid;  ///< by name
 
  private:
   std::string prefix_;
@@ -287,6 +293,32 @@ class ObjectReader {
   std::size_t at_ = 0;
 };
 
+KeyLister list_keys() {
+  KeyLister lister;
+  Description description;
+  visit_description(lister, description);
+  return lister;
+}
+
+/// What a key of an identity says where it is left out; "null" for those that are never.
+std::string said_by_silence(const std::string& key) {
+  static const auto unsaid = list_keys().unsaid;
+  for (const auto& [name, value] : unsaid) {
+    if (key == name) return value;
+    // "model.qsa.precision": elements of lists have names, which may hold dots.
+    const std::size_t dot = name.find('.');
+    if (key.starts_with("model.") && name.starts_with("model.") && key.size() > name.size() &&
+        key.ends_with(name.substr(dot)))
+      return value;
+  }
+  return "null";
+}
+
+/// The text of a quoted literal without escapes.
+std::string unquoted(const std::string& literal) {
+  return literal.size() < 2 ? "" : literal.substr(1, literal.size() - 2);
+}
+
 }  // namespace
 
 std::string canonical_toml(const Description& description) {
@@ -296,10 +328,7 @@ std::string canonical_toml(const Description& description) {
 }
 
 std::vector<KnownKey> known_keys() {
-  KeyLister lister;
-  Description description;
-  visit_description(lister, description);
-  return lister.keys;
+  return list_keys().keys;
 }
 
 std::string identity_json(const Description& description, const std::map<std::string, std::string>& extra) {
@@ -316,6 +345,23 @@ std::string identity_json(const Description& description, const std::map<std::st
   return out + "}";
 }
 
+void settle_as(Description& description, const std::string& identity) {
+  const auto values = ObjectReader(identity).read();
+  const auto said = [&](const std::string& key) {
+    const auto found = values.find(quote(key));
+    return found == values.end() ? said_by_silence(key) : found->second;
+  };
+  if (description.device == "auto") description.device = unquoted(said("experiment.device"));
+  for (ModelSection& model : description.models) {
+    const std::string prefix = "model." + model.name + ".";
+    const auto pack_size = values.find(quote(prefix + "pack_size"));
+    if (pack_size == values.end()) continue;  // a model that the store lacks
+    if (model.pack_size == 0)
+      model.pack_size = static_cast<std::uint32_t>(std::strtoul(pack_size->second.c_str(), nullptr, 10));
+    if (model.convolutions == "auto") model.convolutions = unquoted(said(prefix + "convolutions"));
+  }
+}
+
 std::vector<std::string> identity_difference(const std::string& store, const std::string& config,
                                              std::span<const std::string> ignored) {
   auto ours = ObjectReader(store).read(), theirs = ObjectReader(config).read();
@@ -325,12 +371,13 @@ std::vector<std::string> identity_difference(const std::string& store, const std
 
   const auto shown = [](const std::map<std::string, std::string>& values, const std::string& key) {
     const auto found = values.find(key);
-    return found == values.end() || found->second == "null" ? "nothing" : found->second;
+    const std::string value = found == values.end() ? said_by_silence(unquoted(key)) : found->second;
+    return value == "null" ? "nothing" : value;
   };
   std::vector<std::string> lines;
   for (const std::string& key : keys) {
     const std::string a = shown(ours, key), b = shown(theirs, key);
-    const std::string name = key.substr(1, key.size() - 2);  // without its quotes
+    const std::string name = unquoted(key);
     if (a != b && std::ranges::find(ignored, name) == ignored.end())
       lines.push_back(name + ": " + a + " in the store, " + b + " in the config");
   }

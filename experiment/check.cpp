@@ -175,6 +175,9 @@ void complete_model(const Description& d, ModelSection& model) {
   at.refuse("command", !external && !model.command.empty(), not_external);
   at.refuse("time_limit", !external && model.time_limit != ModelSection{}.time_limit, not_external);
 
+  at.refuse("precision", d.device == "cpu" && model.precision != ModelSection{}.precision,
+            "\"" + model.precision + "\" is for GPUs only, and device is \"cpu\"; remove one");
+
   const std::size_t multipliers = model.optimizer.multipliers.size();
   if (seldonian && multipliers != 1 && multipliers != d.constraints.size())
     at.fail("optimizer.multipliers", "optimizer.multipliers has " + std::to_string(multipliers) +

@@ -21,9 +21,9 @@ Location Description::place(const std::string& key) const {
 
 bool Description::operator==(const Description& other) const {
   const auto all = [](const Description& d) {
-    return std::tie(d.name, d.seed, d.n_trials, d.data_fracs, d.threads_per_worker, d.regime, d.data,
-                    d.groups, d.frac_in_safety, d.resample, d.evaluation, d.constraints, d.models, d.run,
-                    d.store_max_bytes);
+    return std::tie(d.name, d.seed, d.n_trials, d.data_fracs, d.threads_per_worker, d.regime, d.device,
+                    d.gpus_per_trial, d.data, d.groups, d.frac_in_safety, d.resample, d.evaluation,
+                    d.constraints, d.models, d.run, d.store_max_bytes);
   };
   return all(*this) == all(other);
 }

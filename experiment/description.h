@@ -121,7 +121,9 @@ struct ModelSection {
   std::string variant = "default";        ///< of the tree and the bounds: "default" or "toolkit"
   std::string initial_solution;           ///< "fit", "zeros", "random", "shared_random" (one for all trials)
   std::string batchnorm = "reestimated";  ///< or "toolkit"
-  std::uint32_t pack_size = 0;            ///< 0: the default (25 linear, 1 network on a CPU)
+  std::uint32_t pack_size = 0;            ///< 0: open; 25 linear, 1 network on a CPU, measured on a GPU
+  std::string precision = "float32";      ///< of a network's products: or "tf32", "bfloat16"
+  std::string convolutions = "auto";      ///< open; or "grouped", "unfolded"
   std::optional<std::uint64_t> batch_size;  ///< none: all candidate rows
   std::optional<std::uint64_t> epochs;      ///< with batches: passes over the candidate rows ...
   std::optional<std::uint64_t> iterations;  ///< ... or a number of iterations; exactly one of the two is set
@@ -157,6 +159,8 @@ struct Description {
   std::vector<double> data_fracs;
   std::uint32_t threads_per_worker = 1;
   Regime regime = Regime::classification;
+  std::string device = "auto";       ///< of networks; open, or "cpu", "cuda"
+  std::uint32_t gpus_per_trial = 1;  ///< workers that run one pack of a network together
 
   DataSection data;
   std::vector<GroupSection> groups;

@@ -30,6 +30,9 @@ struct Rule {
   bool not_empty = false;                      ///< of a text, a list, or each text in a list
   bool distinct = false;                       ///< no entry of a list twice
   std::vector<std::string_view> choices = {};  ///< empty: anything
+  /// As the identity writes it: what the key says where an identity lacks it, in stores that were made before
+  /// the key existed. A value that says the same is left out, so that those stores go on.
+  std::string_view unsaid = {};
 };
 
 namespace rule {
@@ -74,6 +77,10 @@ inline Rule not_empty(Rule rule) {
   rule.not_empty = true;
   return rule;
 }
+inline Rule unsaid(std::string_view value, Rule rule) {
+  rule.unsaid = value;
+  return rule;
+}
 }  // namespace rule
 
 /// Counts beyond these are slips of the pen, and would only exhaust the memory.
@@ -91,6 +98,8 @@ void visit_description(Visitor& v, D& d) {
     v.fractions("data_fracs", d.data_fracs, identity);
     v.key("threads_per_worker", d.threads_per_worker, execution, rule::between(1, 1024));
     v.key("regime", d.regime, identity, rule::one_of({"classification", "regression"}));
+    v.key("device", d.device, identity, rule::unsaid("\"cpu\"", rule::one_of({"auto", "cpu", "cuda"})));
+    v.key("gpus_per_trial", d.gpus_per_trial, identity, rule::unsaid("1", rule::between(1, 1024)));
   });
   v.section("data", [&] {
     auto& s = d.data;
@@ -158,6 +167,10 @@ void visit_description(Visitor& v, D& d) {
           rule::one_of({"fit", "zeros", "random", "shared_random"}));
     v.key("batchnorm", s.batchnorm, identity, rule::one_of({"reestimated", "toolkit"}));
     v.key("pack_size", s.pack_size, identity, rule::between(0, 4096));
+    v.key("precision", s.precision, identity,
+          rule::unsaid("\"float32\"", rule::one_of({"float32", "tf32", "bfloat16"})));
+    v.key("convolutions", s.convolutions, identity,
+          rule::unsaid("\"grouped\"", rule::one_of({"auto", "grouped", "unfolded"})));
     v.key("batch_size", s.batch_size, identity, rule::between(1, most_rows));
     v.key("epochs", s.epochs, identity, rule::between(1, most_iterations));
     v.key("iterations", s.iterations, identity, rule::between(1, most_iterations));

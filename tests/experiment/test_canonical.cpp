@@ -16,6 +16,8 @@ seed = 9223372036854775807
 n_trials = 3
 data_fracs = { logspace = [-2, 0, 4] }
 threads_per_worker = 2
+device = "cuda"
+gpus_per_trial = 4
 [data]
 path = "dir/a \"b\" \\ é.csv"
 header = false
@@ -62,6 +64,8 @@ variant = "toolkit"
 initial_solution = "zeros"
 batchnorm = "toolkit"
 pack_size = 7
+precision = "bfloat16"
+convolutions = "unfolded"
 batch_size = 10
 epochs_for_iterations = 30
 min_epochs = 2
@@ -199,6 +203,77 @@ TEST(Identity, IgnoresExecutionAndWrittenDefaults) {
             text);
   EXPECT_EQ(identity_json(parse(example, {"split.frac_in_safety=0.6", "model.qsa.pack_size=0"})), text);
   EXPECT_NE(identity_json(parse(example, {"model.qsa.pack_size=1"})), text);
+}
+
+TEST(Identity, LeavesNewKeysOutWhereTheySayWhatWasAlwaysDone) {
+  const std::vector<std::string> as_before = {"experiment.device=cpu", "model.qsa.convolutions=grouped",
+                                              "model.random.v2.convolutions=grouped"};
+  const auto json = nlohmann::json::parse(identity_json(parse(example, as_before)));
+  for (const char* key : {"experiment.device", "experiment.gpus_per_trial", "model.qsa.precision",
+                          "model.qsa.convolutions", "model.random.v2.precision"})
+    EXPECT_FALSE(json.contains(key)) << key;
+  EXPECT_EQ(json["model.qsa.pack_size"], 0);
+  const auto other = nlohmann::json::parse(
+      identity_json(parse(example, {"experiment.device=cuda", "experiment.gpus_per_trial=2",
+                                    "model.qsa.precision=tf32", "model.qsa.convolutions=unfolded"})));
+  EXPECT_EQ(other["experiment.device"], "cuda");
+  EXPECT_EQ(other["experiment.gpus_per_trial"], 2);
+  EXPECT_EQ(other["model.qsa.precision"], "tf32");
+  EXPECT_EQ(other["model.qsa.convolutions"], "unfolded");
+}
+
+TEST(SettleAs, TakesWhatIsOpenFromTheStore) {
+  const std::string store = identity_json(
+      parse(example, {"experiment.device=cuda", "model.qsa.pack_size=32", "model.qsa.convolutions=unfolded",
+                      "model.random.v2.convolutions=grouped"}));
+  Description d = parse(example);
+  settle_as(d, store);
+  EXPECT_EQ(d.device, "cuda");
+  EXPECT_EQ(d.models[0].pack_size, 32u);
+  EXPECT_EQ(d.models[0].convolutions, "unfolded");
+  EXPECT_EQ(d.models[1].pack_size, 0u);
+  EXPECT_EQ(d.models[1].convolutions, "grouped");
+  EXPECT_EQ(identity_json(d), store);
+  EXPECT_EQ(parse(canonical_toml(d)), d);
+}
+
+TEST(SettleAs, LeavesWhatIsWrittenForTheComparison) {
+  const std::string store = identity_json(
+      parse(example, {"experiment.device=cuda", "model.qsa.pack_size=32", "model.qsa.convolutions=unfolded",
+                      "model.random.v2.convolutions=grouped"}));
+  Description d =
+      parse(example, {"experiment.device=cpu", "model.qsa.pack_size=8", "model.qsa.convolutions=grouped"});
+  settle_as(d, store);
+  EXPECT_EQ(identity_difference(store, identity_json(d)),
+            (std::vector<std::string>{
+                "experiment.device: \"cuda\" in the store, \"cpu\" in the config",
+                "model.qsa.convolutions: \"unfolded\" in the store, \"grouped\" in the config",
+                "model.qsa.pack_size: 32 in the store, 8 in the config"}));
+}
+
+/// Without the keys that came later.
+const std::string identity_of_an_old_store =
+    R"({"experiment.seed":1,"model":["qsa"],"model.qsa.pack_size":0})";
+
+TEST(SettleAs, GoesOnWithAnOldStoreAsItWas) {
+  Description d = parse(example);
+  settle_as(d, identity_of_an_old_store);
+  EXPECT_EQ(d.device, "cpu");
+  EXPECT_EQ(d.models[0].pack_size, 0u);
+  EXPECT_EQ(d.models[0].convolutions, "grouped");
+  EXPECT_EQ(d.models[1].convolutions, "auto") << "the store does not know this model";
+  const auto json = nlohmann::json::parse(identity_json(d));
+  EXPECT_FALSE(json.contains("experiment.device"));
+  EXPECT_FALSE(json.contains("model.qsa.convolutions"));
+}
+
+TEST(IdentityDifference, NamesWhatAnOldStoreDidWithoutSayingIt) {
+  const auto lines = identity_difference(
+      R"({"model.a.b.pack_size":0})",
+      R"({"model.a.b.pack_size":0,"model.a.b.precision":"tf32","experiment.gpus_per_trial":2})");
+  EXPECT_EQ(lines, (std::vector<std::string>{
+                       "experiment.gpus_per_trial: 1 in the store, 2 in the config",
+                       "model.a.b.precision: \"float32\" in the store, \"tf32\" in the config"}));
 }
 
 TEST(IdentityDifference, SaysWhatDiffers) {

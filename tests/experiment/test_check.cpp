@@ -103,6 +103,25 @@ const Bad contradictions[] = {
 INSTANTIATE_TEST_SUITE_P(Check, CheckRefuses, testing::ValuesIn(contradictions),
                          [](const auto& bad) { return bad.param.name; });
 
+TEST(Check, RefusesAPrecisionThatADeviceLacks) {
+  EXPECT_EQ(
+      refusal(example, {"experiment.device=cpu", "model.qsa.precision=tf32"}),
+      "command line (--set model.qsa.precision): model \"qsa\": precision \"tf32\" is for GPUs only, and "
+      "device is \"cpu\"; remove one");
+  EXPECT_EQ(refusal(example, {"model.qsa.precision=tf32"}), "") << "a GPU may be there";
+  EXPECT_EQ(refusal(example, {"experiment.device=cuda", "model.qsa.precision=bfloat16"}), "");
+}
+
+TEST(Check, KnowsTheDevicesAndForms) {
+  EXPECT_EQ(
+      refusal(example, {"experiment.device=gpu"}),
+      "command line (--set experiment.device): device is \"gpu\" (it is one of \"auto\", \"cpu\", \"cuda\"); "
+      "did you mean \"cpu\"?");
+  EXPECT_NE(refusal(example, {"experiment.gpus_per_trial=0"}), "");
+  EXPECT_NE(refusal(example, {"model.qsa.precision=float16"}), "");
+  EXPECT_NE(refusal(example, {"model.qsa.convolutions=winograd"}), "");
+}
+
 TEST(Check, RefusesAConfigWithoutModels) {
   EXPECT_EQ(refusal(example.substr(0, example.find("[[model]]"))),
             "x.toml: there is no [[model]]; add at least one");
