@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -50,24 +51,29 @@ class Collective {
 
 /// The ranks that run one pack together, as rank 0 tells each of them.
 struct Group {
-  /// Greater than that of every earlier group of this run: what an aborted group has left on its way is known
+  /// Greater than that of every earlier group of this run: what a stopped group has left on its way is known
   /// by it.
   std::uint64_t number = 0;
   std::vector<Peer> ranks;  ///< in the order of their places in the group
-  /// What the first member's `make_id` gave; empty: the members agree on one when they join.
-  Bytes id;
 };
 
-/// Brings a rank together with the others of a group. Lives as long as what it made.
+/// Where the buffers of a member's calls lie.
+struct Memory {
+  int gpu = -1;  ///< as CUDA counts those that this process sees; -1: the host's
+  /// The stream (cudaStream_t) that this GPU's work is enqueued on at the time of the call.
+  std::function<void*()> stream = {};
+};
+
+/// Brings a rank together with the others of a group. A rank is in one group at a time: joining one ends the
+/// one before. Must outlive what it made.
 class CollectiveFactory {
  public:
   virtual ~CollectiveFactory() = default;
-  /// Bytes that tell this group from all others, where the implementation needs such; each call makes others.
-  virtual Bytes make_id() = 0;
   /// Waits for the other members, who must call this too, and throws Stopped if told to stop meanwhile.
-  /// `progress` must outlive the Collective, which asks it while it waits. A member that goes on without the
-  /// others destroys its Collective, and then rank 0 must stop theirs.
-  virtual std::unique_ptr<Collective> join(const Group& group, Progress& progress) = 0;
+  /// Throws InputError where some members have a GPU and others none, and what the implementation finds
+  /// wrong. `progress` must outlive the Collective, which asks it while it waits. Whoever leaves before the
+  /// work of the group is done destroys his Collective; rank 0 must then stop the others.
+  virtual std::unique_ptr<Collective> join(const Group& group, const Memory& memory, Progress& progress) = 0;
 };
 
 }  // namespace seldon
