@@ -50,7 +50,7 @@ class Collective {
 };
 
 /// The ranks that run one pack together, as rank 0 tells each of them.
-struct Group {
+struct RankGroup {
   /// Greater than that of every earlier group of this run: what a stopped group has left on its way is known
   /// by it.
   std::uint64_t number = 0;
@@ -73,7 +73,8 @@ class CollectiveFactory {
   /// Throws InputError where some members have a GPU and others none, and what the implementation finds
   /// wrong. `progress` must outlive the Collective, which asks it while it waits. Whoever leaves before the
   /// work of the group is done destroys his Collective; rank 0 must then stop the others.
-  virtual std::unique_ptr<Collective> join(const Group& group, const Memory& memory, Progress& progress) = 0;
+  virtual std::unique_ptr<Collective> join(const RankGroup& group, const Memory& memory,
+                                           Progress& progress) = 0;
 };
 
 }  // namespace seldon
