@@ -24,6 +24,7 @@ enum class Purpose : std::uint64_t {
   synthetic_data = 6,
   split = 7,
   solution_shuffle = 8,
+  sweep = 9,
 };
 
 /// An endless stream of independent draws, addressed by index.
