@@ -3,6 +3,7 @@
 // at each iterate, multipliers and steps as tensor operations over the trials of a pack. The host only feeds
 // the device's queue and never asks for a number in between. Same results as the host's loop up to rounding.
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "core/progress.h"
 #include "engine/execution.h"
 #include "engine/iteration.h"
+#include "engine/tensor/graph.h"
 #include "engine/tensor/learner.h"
 
 namespace seldon::engine::tensor {
@@ -26,8 +28,10 @@ std::optional<std::string> unsupported(const TensorLearner& learner, const Itera
 /// On a GPU the iteration is recorded as a CUDA graph, one per size of batch, once a few iterations have run
 /// as they are, unless `execution.graph` is off or several ranks run the trial (execution.collective).
 ///
-/// Throws Stopped within a fraction of a second after `progress` or the collective says so.
+/// `recorder`, for tests, in place of the device's own. Throws Stopped within a fraction of a second after
+/// `progress` or the collective says so.
 bool iterate(TensorLearner& learner, const IterationRequest& request, const Execution& execution,
-             std::vector<IterationResult>& results, Progress& progress);
+             std::vector<IterationResult>& results, Progress& progress,
+             std::unique_ptr<Recorder> recorder = nullptr);
 
 }  // namespace seldon::engine::tensor
