@@ -32,3 +32,21 @@ function(seldon_test_room name)
     SELDON_BINARY_DIR="${PROJECT_BINARY_DIR}")
   add_test(NAME ${name} COMMAND test_${name})
 endfunction()
+
+# What Open MPI needs to start as root, whatever its version.
+set(SELDON_MPI_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 PRTE_ALLOW_RUN_AS_ROOT=1
+  PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1)
+
+# seldon_mpi_test(NAME RANKS n... SOURCES ... LIBRARIES ...): a program with its own main, run on each number of ranks. Where
+# it is called MPI must have been found.
+function(seldon_mpi_test name)
+  cmake_parse_arguments(MPI_TEST "" "" "RANKS;SOURCES;LIBRARIES" ${ARGN})
+  add_executable(test_${name} ${MPI_TEST_SOURCES})
+  target_link_libraries(test_${name} PRIVATE ${MPI_TEST_LIBRARIES} GTest::gtest)
+  foreach(ranks ${MPI_TEST_RANKS})
+    add_test(NAME ${name}_np${ranks}
+      COMMAND ${SELDON_MPIRUN} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:test_${name}>)
+    set_tests_properties(${name}_np${ranks} PROPERTIES PROCESSORS ${ranks} TIMEOUT 120
+      ENVIRONMENT "${SELDON_MPI_AS_ROOT}")
+  endforeach()
+endfunction()
