@@ -136,6 +136,9 @@ struct Architecture {
   /// model.
   std::function<std::size_t(const Dataset&)> solution_size;
   std::function<double(const Dataset&)> cost_per_row;
+  /// Bytes of a device's memory that one trial of a pack takes while it trains with batches of so many rows,
+  /// for the choice of the pack size there; null where the model runs on the CPU only.
+  std::function<double(const Dataset&, std::size_t batch, const Execution&)> memory_per_trial = nullptr;
 };
 
 class ArchitectureRegistry {
