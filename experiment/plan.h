@@ -46,7 +46,7 @@ Schedule schedule(const ModelSection& model, std::uint64_t n, double frac_in_saf
 
 /// What the plan asks of a model's architecture, which this room does not know.
 struct ModelWork {
-  std::uint32_t pack_size = 1;          ///< the default, where the config says 0
+  std::uint32_t pack_size = 1;          ///< where the config leaves it open
   double cost_per_row = 1;              ///< multiply-adds of a forward pass, per row
   std::uint64_t solver_iterations = 0;  ///< passes over its rows that a model without a schedule takes
 };

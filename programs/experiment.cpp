@@ -31,8 +31,22 @@ store::Header to_store_header(const worker::ExperimentHeader& from) {
   return to;
 }
 
-worker::Prepared prepare(const std::string& config_path, std::span<const std::string> overrides) {
-  worker::Prepared prepared = worker::prepare(config_path, overrides);
+worker::PrepareOptions settle_for(const std::string& store_path) {
+  worker::PrepareOptions options;
+  options.settle = true;
+  if (!store::name_taken(store_path)) return options;
+  try {
+    const store::Reader reader(store_path);
+    options.store = {reader.header().config, reader.header().identity};
+  } catch (const InputError&) {
+    // No store at all: what opens it for writing says so.
+  }
+  return options;
+}
+
+worker::Prepared prepare(const std::string& config_path, std::span<const std::string> overrides,
+                         const worker::PrepareOptions& options) {
+  worker::Prepared prepared = worker::prepare(config_path, overrides, options);
   prepared.facts.store_bytes = store::size_on_disk(to_store_header(prepared.header));
   const std::uint64_t limit = prepared.description.store_max_bytes;
   if (prepared.facts.store_bytes > limit)

@@ -87,10 +87,13 @@ ExitCode start_run(const Arguments& arguments) {
   request.seconds = arguments.seconds;
   request.prepare = [&] {
     if (store::name_taken(arguments.store)) require_files(arguments.config, arguments.overrides);
-    return to_experiment(prepare(arguments.config, arguments.overrides));
+    return to_experiment(
+        programs::prepare(arguments.config, arguments.overrides, settle_for(arguments.store)));
   };
   request.identity_difference = experiment::identity_difference;
-  request.make_runner = worker::make_runner;
+  request.make_runner = [](const std::string& config, std::span<const std::byte> data, int rank) {
+    return worker::make_runner(config, data, {rank, worker::local_rank().index});
+  };
   return run(request);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <set>
 #include <sstream>
 
@@ -15,6 +16,7 @@
 #include "engine/network/torch_setup.h"
 #include "experiment/config.h"
 #include "worker/node_data.h"
+#include "worker/pinning.h"
 #include "worker/translate.h"
 
 namespace seldon::worker {
@@ -77,7 +79,7 @@ std::string tree_lines(const engine::ConstraintSpec& constraint) {
 }
 
 ExperimentHeader header_of(const Workspace& workspace, const std::string& numbers,
-                           const std::string& identity) {
+                           const std::string& identity, const std::string& notes) {
   const experiment::Description& description = workspace.description();
   ExperimentHeader header;
   header.name = description.name;
@@ -86,7 +88,7 @@ ExperimentHeader header_of(const Workspace& workspace, const std::string& number
   header.data_fracs = description.data_fracs;
   header.rows = workspace.plan().rows;
   header.total_rows = workspace.plan().total_rows;
-  header.config = experiment::canonical_toml(description);
+  header.config = experiment::canonical_toml(description) + notes;
   header.identity = identity;
   header.numerics = numbers;
   header.packs = workspace.plan().packs;
@@ -100,6 +102,37 @@ ExperimentHeader header_of(const Workspace& workspace, const std::string& number
     header.models.push_back(
         {description.models[i].name, description.models[i].kind, workspace.layout(i).shape()});
   return header;
+}
+
+/// Begins a line of the stored config that says what was measured.
+constexpr std::string_view note_mark = "# measured: ";
+
+std::string notes_in(const std::string& config) {
+  std::string notes;
+  std::istringstream lines(config);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(note_mark)) notes += line + "\n";
+  return notes;
+}
+
+bool uses_gpu(const Workspace& workspace) {
+  if (workspace.description().device != "cuda") return false;
+  for (std::size_t i = 0; i < workspace.description().models.size(); ++i)
+    if (workspace.network(i)) return true;
+  return false;
+}
+
+/// That share this node's GPUs, by what the launcher says. Rank 0 is none of them, unless it is alone.
+std::uint32_t workers_here() {
+  return std::max(1U, local_rank().count - 1);
+}
+
+/// What numbers depend on where networks run on GPUs.
+std::string numerics_on(const Machine& machine) {
+  nlohmann::json numbers = nlohmann::json::parse(numerics());
+  numbers["accelerator"] = machine.gpus.front().name;
+  numbers["accelerator_libraries"] = machine.libraries;
+  return numbers.dump();
 }
 
 experiment::PlanFacts facts_of(const Workspace& workspace) {
@@ -130,15 +163,24 @@ experiment::PlanFacts facts_of(const Workspace& workspace) {
 
 class EngineRunner final : public PackRunner {
  public:
-  EngineRunner(const std::string& config, std::span<const std::byte> data, int rank)
-      : rank_(rank), host_(host_name()) {
+  EngineRunner(const std::string& config, std::span<const std::byte> data, const WorkerPlace& place)
+      : rank_(place.rank), host_(host_name()) {
     Unpacked unpacked = unpack_data(data);
     experiment::Description description = experiment::parse_config(config, "the config sent by rank 0");
     description.folder = unpacked.folder;
     workspace_ = std::make_unique<Workspace>(std::move(description), std::move(unpacked.frame),
                                              std::move(unpacked.indices));
     engine::network::tune_allocator();
-    engine::network::configure_torch(static_cast<int>(workspace_->description().threads_per_worker));
+    const std::uint32_t threads = workspace_->description().threads_per_worker;
+    const bool on_gpu = uses_gpu(*workspace_);
+    // Before any thread is started that would not be bound; a GPU's worker is helped by threads of its driver.
+    if (!on_gpu) pin(local_rank(), threads, [](const char* name) { return std::getenv(name); });
+    engine::network::configure_torch(static_cast<int>(threads));
+    if (!on_gpu) return;
+    const Machine machine = place.machine();
+    const Gpu& gpu = gpu_of(machine, place.index_on_node);
+    workspace_->place(gpu.device, true);
+    gpu_ = gpu.device + " " + gpu.name;
   }
 
   void run(const Pack& pack, const Slots& slots, Progress& progress,
@@ -182,7 +224,9 @@ class EngineRunner final : public PackRunner {
     out.run.rank = rank_;
     out.run.width = pack.width;
     out.run.host = host_;
-    out.run.device = std::string("cpu ").append(engine::kernel_level());
+    out.run.device = workspace_->network(pack.model) && !gpu_.empty()
+                         ? gpu_
+                         : std::string("cpu ").append(engine::kernel_level());
     out.run.start = start;
     out.run.seconds_selection = result.seconds_selection;
     out.run.seconds_safety = result.seconds_safety;
@@ -191,6 +235,11 @@ class EngineRunner final : public PackRunner {
     if (result.error) {
       out.state = CellState::failed;
       out.run.message = *result.error;
+      if (no_memory(*result.error))
+        out.run.message += fmt::format(
+            "; {} trials at once are too many for this device: set a smaller pack_size of "
+            "model '{}' in a new store",
+            pack.width, workspace_->model(pack.model).name);
       return out;
     }
     out.record = std::move(encode(result, workspace_->layout(pack.model), workspace_->model(pack.model).name,
@@ -201,6 +250,7 @@ class EngineRunner final : public PackRunner {
 
   int rank_;
   std::string host_;
+  std::string gpu_;  ///< "cuda:1 NVIDIA H100 80GB HBM3"; empty: none is used
   std::unique_ptr<Workspace> workspace_;
 };
 
@@ -216,10 +266,15 @@ std::string hash_of(const Indices& indices) {
 
 }  // namespace
 
-Prepared prepare(const std::string& config_path, std::span<const std::string> overrides) {
+Prepared prepare(const std::string& config_path, std::span<const std::string> overrides,
+                 const PrepareOptions& options) {
+  return prepare(experiment::load_config(config_path, overrides), options);
+}
+
+Prepared prepare(experiment::Description description, const PrepareOptions& options) {
+  if (options.store) experiment::settle_as(description, options.store->identity);
+  if (options.settle) settle_device(description, options.machine);
   Prepared prepared;
-  prepared.description = experiment::load_config(config_path, overrides);
-  const experiment::Description& description = prepared.description;
   table::Frame frame = load_table(description);
   Indices indices = load_indices(description, frame.rows());
   prepared.data =
@@ -228,8 +283,19 @@ Prepared prepare(const std::string& config_path, std::span<const std::string> ov
   std::map<std::string, std::string> hashes = {{"data.hash", frame.content_hash()}};
   if (!indices.empty()) hashes["resample.indices.hash"] = hash_of(indices);
   hashes["numerics.threads_per_worker"] = std::to_string(description.threads_per_worker);
-  const Workspace workspace(description, std::move(frame), std::move(indices));
-  prepared.header = header_of(workspace, numerics(), experiment::identity_json(description, hashes));
+  Workspace workspace(std::move(description), std::move(frame), std::move(indices));
+  std::string notes = options.store ? notes_in(options.store->config) : "";
+  const bool on_gpu = options.settle && uses_gpu(workspace);
+  const Machine machine = on_gpu ? options.machine() : Machine{};
+  if (on_gpu) {
+    Measurements mine;
+    for (const std::string& line :
+         settle_packs(workspace, machine, workers_here(), options.known ? *options.known : mine))
+      notes.append(note_mark).append(line).append("\n");
+  }
+  prepared.description = workspace.description();
+  prepared.header = header_of(workspace, on_gpu ? numerics_on(machine) : numerics(),
+                              experiment::identity_json(prepared.description, hashes), notes);
   prepared.plan = workspace.plan();
   prepared.facts = facts_of(workspace);
   for (const Pack& pack : prepared.plan.packs)
@@ -238,8 +304,8 @@ Prepared prepare(const std::string& config_path, std::span<const std::string> ov
 }
 
 std::unique_ptr<PackRunner> make_runner(const std::string& config_text, std::span<const std::byte> data,
-                                        int rank) {
-  return std::make_unique<EngineRunner>(config_text, data, rank);
+                                        const WorkerPlace& place) {
+  return std::make_unique<EngineRunner>(config_text, data, place);
 }
 
 std::string numerics() {

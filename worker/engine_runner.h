@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +16,7 @@
 #include "core/record.h"
 #include "experiment/description.h"
 #include "experiment/plan.h"
+#include "worker/settle.h"
 
 namespace seldon::worker {
 
@@ -49,14 +52,39 @@ struct Prepared {
   std::vector<double> pack_costs;  ///< seconds, a guess, in the order of header.packs
 };
 
+/// What of an existing store matters to a run that goes on with it.
+struct StoreFound {
+  std::string config, identity;  ///< as its header has them
+};
+
+struct PrepareOptions {
+  /// Settle what the config leaves open, as `store` has it, or by looking for GPUs and measuring on them
+  /// (docs/config.md, "Settled once"). Otherwise no device is touched, and the plan is a guess where it would
+  /// depend on that.
+  bool settle = false;
+  std::optional<StoreFound> store;
+  std::function<Machine()> machine = this_machine;
+  Measurements* known = nullptr;  ///< shared by the experiments of a sweep
+};
+
 /// Reads the config and the data, checks all that can be wrong, and plans. InputError for what the user must
 /// mend.
-Prepared prepare(const std::string& config_path, std::span<const std::string> overrides);
+Prepared prepare(const std::string& config_path, std::span<const std::string> overrides,
+                 const PrepareOptions& options = {});
+/// The same of a config that was read.
+Prepared prepare(experiment::Description description, const PrepareOptions& options = {});
+
+/// A worker's place.
+struct WorkerPlace {
+  int rank = 0;
+  std::uint32_t index_on_node = 0;  ///< among the workers of its node: which GPU it takes
+  std::function<Machine()> machine = this_machine;
+};
 
 /// What runs packs, from the config's text and the data as `prepare` made them. The data must outlive the
 /// runner.
 std::unique_ptr<PackRunner> make_runner(const std::string& config_text, std::span<const std::byte> data,
-                                        int rank);
+                                        const WorkerPlace& place);
 
 /// What numbers may depend on besides config and data, as a JSON object: the processor's level and LibTorch.
 std::string numerics();

@@ -19,6 +19,9 @@ namespace {
 
 using experiment::Description;
 
+/// Of a network on GPUs, for a plan that is made before anything is measured.
+constexpr std::uint32_t guessed_pack_size_on_gpus = 32;
+
 std::string join(const std::vector<std::string>& names) {
   std::string all;
   for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
@@ -108,6 +111,10 @@ std::vector<NamedMembers> cross(const table::Frame& frame, const std::vector<std
 
 }  // namespace
 
+std::string_view name_of(engine::Convolutions form) {
+  return form == engine::Convolutions::grouped ? "grouped" : "unfolded";
+}
+
 table::Frame load_table(const Description& description) {
   const experiment::DataSection& data = description.data;
   if (data.kind != "synthetic_faces") return table::read_csv(read_options(description));
@@ -176,19 +183,43 @@ Workspace::Workspace(Description description, table::Frame frame,
   name_subgroups();
   choose_truths();
   for (const experiment::ModelSection& section : description_.models) models_.push_back(translate(section));
+  make_plan();
+  for (std::size_t i = 0; i < models_.size(); ++i)
+    layouts_.emplace_back(shape_of(models_[i], description_.models[i], i));
+}
 
+void Workspace::make_plan() {
   std::vector<experiment::ModelWork> work;
-  for (const engine::ModelSpec& model : models_) {
+  for (std::size_t i = 0; i < models_.size(); ++i) {
     experiment::ModelWork w;
-    const engine::Architecture* a = model.architecture;
-    w.pack_size = a && a->network ? 1 : 25;
+    const engine::Architecture* a = models_[i].architecture;
+    w.pack_size = !network(i) ? 25 : description_.device == "cuda" ? guessed_pack_size_on_gpus : 1;
     w.cost_per_row = a ? a->cost_per_row(dataset_) : 1;
     w.solver_iterations = a ? 20 : 1;  // Newton steps of a fit, each worth a few passes
     work.push_back(w);
   }
   plan_ = experiment::make_plan(description_, pool_.size(), work);
+}
+
+void Workspace::place(const std::string& device, bool tensor_program) {
+  for (std::size_t i = 0; i < models_.size(); ++i) {
+    if (!network(i)) continue;
+    models_[i].execution.device = device;
+    models_[i].execution.tensor_program = tensor_program;
+  }
+}
+
+void Workspace::share(Collective* collective) {
   for (std::size_t i = 0; i < models_.size(); ++i)
-    layouts_.emplace_back(shape_of(models_[i], description_.models[i], i));
+    if (network(i)) models_[i].execution.collective = collective;
+}
+
+void Workspace::settle(std::size_t index, std::uint32_t pack_size, engine::Convolutions convolutions) {
+  experiment::ModelSection& section = description_.models[index];
+  section.pack_size = pack_size;
+  section.convolutions = name_of(convolutions);
+  models_[index].execution.convolutions = convolutions;
+  make_plan();
 }
 
 void Workspace::name_subgroups() {
@@ -253,6 +284,10 @@ engine::ModelSpec Workspace::translate(const experiment::ModelSection& section) 
                      prefix + "the architecture '" + wanted + "' is not for " + std::string(name_of(regime)));
   const bool network = model.architecture && model.architecture->network;
   if (model.architecture) check_architecture(section, *model.architecture);
+  if (section.precision != "float32" && !network)
+    throw InputError(place("precision"), prefix + "precision is for networks only; remove it");
+  if (section.convolutions == "unfolded" && !network)
+    throw InputError(place("convolutions"), prefix + "convolutions is for networks only; remove it");
   if (section.batchnorm == "toolkit" && !network)
     throw InputError(place("batchnorm"), prefix + "batchnorm = \"toolkit\" is for networks only");
   if (section.batchnorm == "toolkit" && section.pack_size > 1)
@@ -269,6 +304,9 @@ engine::ModelSpec Workspace::translate(const experiment::ModelSection& section) 
   model.seed = description_.seed;
   model.evaluation_batch = description_.evaluation.batch_size;
   model.keep_parameters = section.keep_parameters;
+  if (section.convolutions == "unfolded") model.execution.convolutions = engine::Convolutions::unfolded;
+  if (section.precision == "tf32") model.execution.precision = engine::Precision::tf32;
+  if (section.precision == "bfloat16") model.execution.precision = engine::Precision::bfloat16;
   model.truths = truths_;
   model.options = section.architecture_options;
   model.command = section.command;

@@ -20,6 +20,9 @@ namespace seldon::worker {
 /// again.
 void register_all();
 
+/// "grouped", "unfolded": as a config has it.
+std::string_view name_of(engine::Convolutions form);
+
 /// Reads or generates the table that a config names.
 table::Frame load_table(const experiment::Description& description);
 
@@ -43,6 +46,16 @@ class Workspace {
   const engine::Dataset& dataset() const { return dataset_; }
   const experiment::Plan& plan() const { return plan_; }
   const engine::ModelSpec& model(std::size_t index) const { return models_[index]; }
+  /// Where networks compute; other models stay on the CPU.
+  void place(const std::string& device, bool tensor_program);
+  /// The ranks that run the packs of a network together; null: this one alone.
+  void share(Collective* collective);
+  /// What the config left open of a network, and the plan that follows.
+  void settle(std::size_t index, std::uint32_t pack_size, engine::Convolutions convolutions);
+  /// Whether the model is a network: runs on GPUs where the config says so, all trials of a pack together.
+  bool network(std::size_t index) const {
+    return models_[index].architecture && models_[index].architecture->network;
+  }
   const RecordLayout& layout(std::size_t index) const { return layouts_[index]; }
   const std::vector<std::vector<std::uint32_t>>& indices() const { return indices_; }
 
@@ -54,6 +67,7 @@ class Workspace {
   engine::Rows shuffled_rows() const;
 
  private:
+  void make_plan();
   void name_subgroups();
   void choose_truths();
   engine::ModelSpec translate(const experiment::ModelSection& section) const;

@@ -211,7 +211,7 @@ TEST_F(Translate, FactsNameGroupsOfStudentsTOnly) {
 TEST_F(Translate, RunnerGivesTheSameRecordWhateverElseItRuns) {
   std::ofstream(path("t.toml")) << config();
   const Prepared prepared = prepare(path("t.toml"), {});
-  const auto runner = make_runner(prepared.header.config, *prepared.data, 0);
+  const auto runner = make_runner(prepared.header.config, *prepared.data, {});
   Unhindered progress;
   for (const Pack& pack : prepared.header.packs) {
     std::vector<std::vector<std::byte>> together, alone;
@@ -235,7 +235,7 @@ TEST_F(Translate, ANetworkGivesTheSameRecordBesideFilledSlots) {
   std::ofstream(path("t.toml")) << text;
   const Prepared prepared = prepare(path("t.toml"), {});
   ASSERT_TRUE(prepared.facts.together[0]);
-  const auto runner = make_runner(prepared.header.config, *prepared.data, 0);
+  const auto runner = make_runner(prepared.header.config, *prepared.data, {});
   const Pack pack{0, 0, 1, 0, 4};
   Unhindered progress;
   std::vector<std::vector<std::byte>> whole;
@@ -265,7 +265,7 @@ TEST_F(Translate, MoreFractionsTrialsAndModelsChangeNothing) {
   const std::vector<std::string> fewer = {"experiment.n_trials=2", "experiment.data_fracs=[0.5]"};
   const Prepared large = prepare(path("t.toml"), {}), small = prepare(path("t.toml"), fewer);
   const auto record_of = [](const Prepared& prepared, std::uint32_t fraction) {
-    const auto runner = make_runner(prepared.header.config, *prepared.data, 0);
+    const auto runner = make_runner(prepared.header.config, *prepared.data, {});
     std::vector<std::byte> bytes;
     Unhindered progress;
     const std::uint32_t slot = 1;
