@@ -1,6 +1,9 @@
 #include "engine/network/torch_setup.h"
 
+#include <cstdlib>
+#include <cstring>
 #include <malloc.h>
+#include <stdlib.h>
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -14,11 +17,52 @@ extern "C" [[gnu::weak]] char* openblas_get_corename();
 
 namespace seldon::engine::network {
 
+#ifdef SELDON_CUDA
+namespace {
+
+/// NVIDIA's cuBLAS manual, "Results reproducibility": with several streams, products have the same bits in
+/// every run only with one of these two settings of its workspaces. LibTorch refuses deterministic products
+/// without.
+void allow_deterministic_products() {
+  constexpr const char* name = "CUBLAS_WORKSPACE_CONFIG";
+  constexpr const char* large = ":4096:8";
+  constexpr const char* small = ":16:8";
+  const char* const now = std::getenv(name);
+  if (!now || (std::strcmp(now, large) != 0 && std::strcmp(now, small) != 0)) setenv(name, large, 1);
+}
+
+}  // namespace
+#endif
+
 void configure_torch(int threads) {
   at::set_num_threads(threads);
   if (openblas_set_num_threads) openblas_set_num_threads(threads);
-  at::globalContext().setBenchmarkCuDNN(false);
-  at::globalContext().setDeterministicCuDNN(true);
+  configure_device("cpu", Precision::float32);
+#ifdef SELDON_CUDA
+  allow_deterministic_products();
+#endif
+}
+
+void configure_device(const std::string& device, Precision precision) {
+  at::Context& context = at::globalContext();
+  const bool gpu = device != "cpu";
+  context.setDeterministicAlgorithms(gpu, /*warn_only=*/false);
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 2)
+  context.setDeterministicFillUninitializedMemory(false);  // a kernel for each new tensor
+#endif
+  context.setBenchmarkCuDNN(false);
+  context.setDeterministicCuDNN(true);
+  context.setAllowTF32CuBLAS(gpu && precision == Precision::tf32);
+  context.setAllowTF32CuDNN(gpu && precision == Precision::tf32);
+}
+
+void set_precision(Precision precision) {
+  at::Context& context = at::globalContext();
+  context.setAllowTF32CuBLAS(precision == Precision::tf32);
+  context.setAllowTF32CuDNN(precision == Precision::tf32);
+#if TORCH_VERSION_MAJOR >= 2
+  context.setAllowBF16ReductionCuBLAS(false);
+#endif
 }
 
 bool tune_allocator() {
