@@ -76,6 +76,8 @@ class Constraint {
   std::string root_operator() const;  ///< "sub", "min", "FPR" ...
   double delta() const;
   Variant variant() const;
+  /// The parse tree itself, for other ways to evaluate it (engine/tensor/forest.h).
+  const Tree& tree() const { return *tree_; }
 
   /// Interval propagation: `bounds[i]` is the interval of base node i; a side that is not needed is infinite.
   /// An operation without a value (a quotient by [0, 0], inf - inf, a power of a negative base) gives (-inf,

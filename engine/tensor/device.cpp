@@ -5,9 +5,13 @@
 #include "core/error.h"
 
 #ifdef SELDON_CUDA
+#include <ATen/Context.h>
 #include <ATen/cuda/CUDAContext.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
 #endif
 
 namespace seldon::engine::tensor {
@@ -40,7 +44,42 @@ Gpu gpu(std::size_t index) {
           properties.major,          properties.minor};
 }
 
+std::string cuda_libraries() {
+  const at::CUDAHooksInterface& hooks = at::detail::getCUDAHooks();
+  const long cuda = hooks.versionCUDART();  // 1000 times the major number, 10 times the minor one
+  const long cudnn = hooks.versionCuDNN();  // since version 9: 10000, 100, 1; before: 1000, 100, 1
+  const long major = cudnn >= 90000 ? 10000 : 1000;
+  return std::string("CUDA ")
+      .append(std::to_string(cuda / 1000))
+      .append(".")
+      .append(std::to_string(cuda % 1000 / 10))
+      .append(", cuDNN ")
+      .append(std::to_string(cudnn / major))
+      .append(".")
+      .append(std::to_string(cudnn % major / 100))
+      .append(".")
+      .append(std::to_string(cudnn % 100));
+}
+
+void release_memory() {
+  c10::cuda::CUDACachingAllocator::emptyCache();
+}
+
+void* current_stream(std::size_t index) {
+  return c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(index)).stream();
+}
+
 #else
+
+std::string cuda_libraries() {
+  return "";
+}
+
+void release_memory() {}
+
+void* current_stream(std::size_t) {
+  return nullptr;
+}
 
 std::size_t gpu_count() noexcept {
   return 0;

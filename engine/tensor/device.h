@@ -25,6 +25,15 @@ struct Gpu {
 /// One of them. Opens it, which claims some of its memory. InputError where there is no such GPU.
 Gpu gpu(std::size_t index);
 
+/// "CUDA 13.0, cuDNN 9.15.1": what numbers on GPUs depend on besides their kind. Empty without CUDA.
+std::string cuda_libraries();
+
+/// Gives back to the GPUs what LibTorch keeps of their memory for later.
+void release_memory();
+
+/// The stream (cudaStream_t) that this thread's work for a GPU is enqueued on at present; null without CUDA.
+void* current_stream(std::size_t index);
+
 /// "cpu" gives none, "cuda:N" gives N, "cuda" gives 0. InputError for all else.
 std::optional<std::size_t> parse_device(std::string_view name);
 
