@@ -15,4 +15,9 @@ namespace seldon::engine::network {
 void adam_step(const AdamStep& adam, std::span<const std::uint8_t> active, const at::Tensor& gradient,
                at::Tensor& parameters, at::Tensor& velocity, at::Tensor& square);
 
+/// The same on any device without a word from the host: `corrections` [2] (double) hold correction_velocity
+/// and correction_square, `active` is [T] (bool). The same bits as above on the same device.
+void adam_step(const AdamStep& adam, const at::Tensor& corrections, const at::Tensor& active,
+               const at::Tensor& gradient, at::Tensor& parameters, at::Tensor& velocity, at::Tensor& square);
+
 }  // namespace seldon::engine::network

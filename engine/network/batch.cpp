@@ -1,6 +1,8 @@
 #include "engine/network/batch.h"
 
+#include <ATen/ops/div.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
 
 namespace seldon::engine::network {
 namespace {
@@ -13,6 +15,10 @@ void copy_picture(const std::uint8_t* pixels, const ImageShape& image, std::size
       out[i * stride + c] = static_cast<float>(pixels[c * places + i]) / 255.0F;
 }
 
+std::int64_t extent(std::size_t n) {
+  return static_cast<std::int64_t>(n);
+}
+
 }  // namespace
 
 at::Tensor gather(const Dataset& data, std::span<const std::span<const std::uint32_t>> rows) {
@@ -21,7 +27,6 @@ at::Tensor gather(const Dataset& data, std::span<const std::span<const std::uint
   const std::size_t trials = rows.size(), batch = rows[0].size();
   const std::size_t channels = pictures ? image.channels : data.width;
   const std::size_t height = pictures ? image.height : 1, width = pictures ? image.width : 1;
-  const auto extent = [](std::size_t n) { return static_cast<std::int64_t>(n); };
   at::Tensor out = at::empty({extent(batch), extent(trials * channels), extent(height), extent(width)},
                              at::kFloat, at::MemoryFormat::ChannelsLast);
   float* const first = out.data_ptr<float>();
@@ -38,6 +43,20 @@ at::Tensor gather(const Dataset& data, std::span<const std::span<const std::uint
       }
     }
   return out;
+}
+
+at::Tensor gather(const tensor::DeviceTable& table, const Shape& input, const at::Tensor& rows,
+                  at::MemoryFormat order) {
+  const bool pictures = table.pixels.defined();
+  // Row by row, all trials: then a trial's channels lie where they belong.
+  const at::Tensor values = (pictures ? table.pixels : table.features)
+                                .index_select(0, rows.t().reshape({-1}))
+                                .view({rows.size(1), rows.size(0) * extent(input.channels),
+                                       extent(input.height), extent(input.width)});
+  if (!pictures) return values.contiguous(order);
+  at::Tensor out = at::empty(values.sizes(), values.options().dtype(at::kFloat), order);
+  // By a tensor: on a GPU, LibTorch divides by a number by multiplying with its inverse.
+  return at::div_out(out, values, at::full({1}, 255.0, out.options()));
 }
 
 }  // namespace seldon::engine::network

@@ -4,11 +4,15 @@
 
 #include <ATen/ops/baddbmm.h>
 #include <ATen/ops/batch_norm.h>
+#include <ATen/ops/bmm.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/zeros.h>
 
+#include "engine/network/norm_over_ranks.h"
 #include "engine/network/pool_relu.h"
+#include "engine/network/unfolded_convolution.h"
 
 namespace seldon::engine::network {
 namespace {
@@ -22,21 +26,36 @@ struct Application {
   const Layer& layer;
   std::span<const at::Tensor> parameters;
   std::span<const Statistics> statistics;
+  const Method& method;
   std::int64_t trials;
   const at::Tensor& x;
 
   const at::Tensor& weight() const { return parameters[layer.parameter]; }
   const at::Tensor& bias() const { return parameters[layer.parameter + 1]; }
+  bool narrow() const { return method.precision == Precision::bfloat16; }
 
   at::Tensor operator()(const Convolution& s) const {
     const auto kernel = extent(s.kernel), inputs = extent(layer.in.channels), padding = extent(s.padding);
-    return at::conv2d(x, weight().reshape({-1, inputs, kernel, kernel}), bias().reshape({-1}), 1, padding, 1,
-                      trials);
+    const bool unfolded = method.convolutions == Convolutions::unfolded;
+    if (!unfolded && !narrow()) {
+      return at::conv2d(x, weight().reshape({-1, inputs, kernel, kernel}), bias().reshape({-1}), 1, padding,
+                        1, trials);
+    }
+    const at::Tensor a = narrow() ? x.to(at::kBFloat16) : x;
+    const at::Tensor w = narrow() ? weight().to(at::kBFloat16) : weight();
+    const at::Tensor sums =
+        unfolded ? unfolded_convolution(a, w, kernel, padding)
+                 : at::conv2d(a, w.reshape({-1, inputs, kernel, kernel}), {}, 1, padding, 1, trials);
+    return sums.to(at::kFloat).add_(bias().reshape({1, -1, 1, 1}));
   }
   at::Tensor operator()(const MaxPoolRelu& s) const { return max_pool_relu(x, s.size); }
   at::Tensor operator()(const Relu&) const { return at::relu(x); }
   at::Tensor operator()(const BatchNorm& s) const {
     const bool training = statistics.empty();
+    if (training && method.ranks && !method.ranks->alone()) {
+      return norm_over_ranks(x, weight().reshape({-1}), bias().reshape({-1}), s.epsilon, *method.ranks,
+                             method.rows, method.counts);
+    }
     const Statistics fixed = training ? Statistics{} : statistics[layer.statistics];
     return at::batch_norm(x, weight().reshape({-1}), bias().reshape({-1}), fixed.mean, fixed.variance,
                           training,
@@ -46,9 +65,11 @@ struct Application {
     const auto inputs = extent(layer.in.size()), outputs = extent(s.outputs), batch = x.size(0);
     const at::Tensor rows = x.reshape({batch, trials, inputs}).transpose(0, 1);
     const at::Tensor matrix = weight().view({trials, outputs, inputs}).transpose(1, 2);
-    return at::baddbmm(bias().unsqueeze(1), rows, matrix)
-        .transpose(0, 1)
-        .reshape({batch, trials * outputs, 1, 1});
+    const at::Tensor sums = narrow() ? at::bmm(rows.to(at::kBFloat16), matrix.to(at::kBFloat16))
+                                           .to(at::kFloat)
+                                           .add_(bias().unsqueeze(1))
+                                     : at::baddbmm(bias().unsqueeze(1), rows, matrix);
+    return sums.transpose(0, 1).reshape({batch, trials * outputs, 1, 1});
   }
 };
 
@@ -74,11 +95,13 @@ std::vector<at::Tensor> parameter_views(const Network& network, const at::Tensor
 }
 
 at::Tensor run_layers(const Network& network, std::size_t first, std::size_t last, at::Tensor activation,
-                      std::span<const at::Tensor> parameters, std::span<const Statistics> statistics) {
+                      std::span<const at::Tensor> parameters, std::span<const Statistics> statistics,
+                      const Method& method) {
   const std::int64_t trials = parameters[0].size(0);
   for (std::size_t i = first; i < last; ++i) {
     const Layer& layer = network.layers()[i];
-    activation = std::visit(Application{layer, parameters, statistics, trials, activation}, layer.stage);
+    activation =
+        std::visit(Application{layer, parameters, statistics, method, trials, activation}, layer.stage);
   }
   return activation;
 }
@@ -111,6 +134,32 @@ void ChannelMoments::add_to_variance(const at::Tensor& activation) {
 Statistics ChannelMoments::end() {
   for (double& variance : variance_) variance /= static_cast<double>(values_);
   return {to_float_tensor(mean_), to_float_tensor(variance_)};
+}
+
+DeviceMoments::DeviceMoments(std::int64_t channels, double values, const at::Device& device,
+                             const Ranks& ranks)
+    : values_(values),
+      ranks_(ranks),
+      mean_(at::zeros({channels}, at::TensorOptions(device).dtype(at::kDouble))),
+      variance_(at::zeros({channels}, mean_.options())) {}
+
+void DeviceMoments::add_to_mean(const at::Tensor& activation) {
+  mean_.add_(activation.sum({0, 2, 3}, false, at::kDouble));
+}
+
+void DeviceMoments::end_mean() {
+  ranks_.sum(mean_);
+  mean_.div_(values_);
+}
+
+void DeviceMoments::add_to_variance(const at::Tensor& activation) {
+  const at::Tensor centred = activation.to(at::kDouble).sub_(mean_.view({1, -1, 1, 1}));
+  variance_.add_(centred.square_().sum({0, 2, 3}));
+}
+
+Statistics DeviceMoments::end() {
+  ranks_.sum(variance_);
+  return {mean_.to(at::kFloat), variance_.div_(values_).to(at::kFloat)};
 }
 
 }  // namespace seldon::engine::network

@@ -1,42 +1,29 @@
-// The Learner of networks (engine/learner.h): T copies of one network, trained at once.
+#include "engine/network/network_learner.h"
 
 #include <algorithm>
 #include <limits>
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "core/error.h"
 #include "engine/network/adam.h"
 #include "engine/network/batch.h"
-#include "engine/network/forward.h"
-#include "engine/network/network.h"
+#include "engine/network/torch_setup.h"
 
 namespace seldon::engine::network {
 namespace {
 
-/// Rows of a pass in evaluation: about the training batches of the published experiments, whose activations
-/// stay near the caches.
-constexpr std::size_t evaluation_rows = 250;
-
 std::int64_t extent(std::size_t n) {
   return static_cast<std::int64_t>(n);
-}
-
-using Chunk = std::span<const std::uint32_t>;
-
-std::vector<Chunk> chunks_of(Chunk rows, std::size_t size) {
-  std::vector<Chunk> chunks;
-  for (std::size_t first = 0; first < rows.size(); first += size)
-    chunks.push_back(rows.subspan(first, std::min(size, rows.size() - first)));
-  return chunks;
-}
-
-at::Tensor gather_one(const Dataset& data, Chunk rows) {
-  return gather(data, std::span<const Chunk>(&rows, 1));
 }
 
 /// All trials' parameters [T, P], drawn or shared as the request says.
@@ -57,59 +44,27 @@ at::Tensor initial_parameters(const Network& network, const LearnerRequest& requ
   return flat;
 }
 
-class NetworkLearner final : public Learner {
- public:
-  NetworkLearner(const Network& network, const LearnerRequest& request);
-
-  std::size_t trials() const override { return candidates_.size(); }
-  std::size_t columns() const override { return network_.outputs() == 2 ? 1 : network_.outputs(); }
-
-  std::size_t forward(std::span<const Chunk> batch) override;
-  std::span<const double> predictors(std::size_t pass, std::size_t trial) const override;
-  void backward(std::size_t pass, std::span<const std::span<const double>> d_predictors) override;
-  void clear() override;
-  void step(const AdamStep& adam, std::span<const std::uint8_t> active) override;
-  std::vector<double> regularise(double coefficient) override;
-
-  bool finite(std::size_t trial) const override;
-  void save(std::size_t trial, std::size_t slot) override;
-  void load(std::size_t trial, std::size_t slot) override;
-
-  void settle(Progress& progress) override;
-  bool settles() const override { return !network_.normalised().empty() && !toolkit_; }
-  void predict(std::size_t trial, Chunk rows, std::span<double> out) override;
-  bool batch_dependent() const override { return !network_.normalised().empty() && toolkit_; }
-
-  std::vector<double> solution(std::size_t trial) const override;
-  std::size_t solution_size() const override {
-    return network_.parameter_count() + network_.statistic_count();
+at::Device device_named(const std::string& name) {
+  try {
+    return at::Device(name);
+  } catch (const c10::Error& error) {
+    throw InputError("device = \"" + name + "\" is not known to LibTorch (" + error.what_without_backtrace() +
+                     "): use \"cpu\" or \"cuda\"");
   }
-  void load_solution(std::size_t trial, std::span<const double> solution) override;
+}
 
- private:
-  struct Pass {
-    at::Tensor predictors;  ///< [T, B, columns] in double, with its graph until `backward`
-    bool spent = false;
-  };
+bool equally_long(const std::vector<Rows>& rows) {
+  return std::ranges::all_of(rows, [&](const Rows& r) { return r.size() == rows.front().size(); });
+}
 
-  /// Trial t's parameters as those of a network with T = 1.
-  std::vector<at::Tensor> single(std::size_t trial) const {
-    return parameter_views(network_, parameters_.narrow(0, extent(trial), 1));
-  }
-  void settle_trial(std::size_t trial, Progress& progress);
+/// float32 values on the host, wherever they lie.
+std::vector<double> to_host(const at::Tensor& values) {
+  const at::Tensor host = values.cpu().contiguous();
+  const float* const first = host.data_ptr<float>();
+  return std::vector<double>(first, first + host.numel());
+}
 
-  Network network_;
-  const Dataset& data_;
-  std::vector<Rows> candidates_;
-  bool toolkit_;
-  std::size_t evaluation_batch_;
-
-  at::Tensor parameters_, gradient_, velocity_, square_;  ///< [T, P]
-  std::vector<at::Tensor> leaves_;                        ///< of the graphs: views of parameters_
-  std::vector<Pass> passes_;
-  std::vector<std::vector<at::Tensor>> slots_;       ///< [trial][slot]
-  std::vector<std::vector<Statistics>> statistics_;  ///< [trial][BatchNorm stage], empty until settled
-};
+}  // namespace
 
 NetworkLearner::NetworkLearner(const Network& network, const LearnerRequest& request)
     : network_(network),
@@ -117,54 +72,155 @@ NetworkLearner::NetworkLearner(const Network& network, const LearnerRequest& req
       candidates_(request.candidate_rows),
       toolkit_(request.batchnorm == "toolkit"),
       evaluation_batch_(std::max<std::size_t>(request.evaluation_batch, 1)),
-      parameters_(initial_parameters(network, request)),
-      gradient_(at::zeros_like(parameters_)),
-      velocity_(at::zeros_like(parameters_)),
-      square_(at::zeros_like(parameters_)),
-      leaves_(parameter_views(network, parameters_)),
-      slots_(request.trials.size()),
-      statistics_(request.trials.size()) {
+      execution_(request.execution),
+      ranks_(request.execution.collective),
+      device_(device_named(request.execution.device)),
+      on_device_(!device_.is_cpu() || request.execution.tensor_program),
+      settled_(request.trials.size(), 0) {
   if (!toolkit_ && request.batchnorm != "reestimated")
     throw InputError("batchnorm = \"" + request.batchnorm +
                      "\" is unknown: use \"reestimated\" or \"toolkit\"");
+  within_memory(0, [&] {
+    parameters_ = initial_parameters(network, request).to(device_);
+    gradient_ = at::zeros_like(parameters_);
+    velocity_ = at::zeros_like(parameters_);
+    square_ = at::zeros_like(parameters_);
+    if (on_device_ || !ranks_.alone()) table_ = tensor::table_on(data_, device_);
+    if (on_device_ && equally_long(candidates_)) {
+      const std::vector<RowView> views(candidates_.begin(), candidates_.end());
+      candidate_rows_ = to_device(views);
+    }
+  });
   // Leaves of their own, so that autograd gives one gradient each and none the size of all parameters.
+  leaves_ = parameter_views(network_, parameters_);
   for (at::Tensor& leaf : leaves_) leaf = leaf.detach().set_requires_grad(true);
+  if (!settles()) return;
+  for (const std::size_t channels : network_.normalised()) {
+    const std::int64_t all = extent(trials() * channels);
+    statistics_.push_back({at::zeros({all}, options(at::kFloat)), at::zeros({all}, options(at::kFloat))});
+  }
 }
 
-// ---- training
-// ----------------------------------------------------------------------------------------------------
+Method NetworkLearner::method(std::int64_t rows) const {
+  if (device_.is_cuda()) set_precision(execution_.precision);
+  return {.convolutions = execution_.convolutions,
+          .precision = execution_.precision,
+          .ranks = &ranks_,
+          .rows = rows,
+          .counts = ranks_.slice(rows).count > 0};
+}
 
-std::size_t NetworkLearner::forward(std::span<const Chunk> batch) {
+const tensor::DeviceTable& NetworkLearner::table() const {
+  if (!table_) throw InternalError("this learner runs on the host and has no table on a device");
+  return *table_;
+}
+
+// ---- batches
+// -----------------------------------------------------------------------------------------------------
+
+at::Tensor NetworkLearner::to_device(std::span<const RowView> rows) const {
+  const at::Tensor numbers = at::empty({extent(rows.size()), extent(rows[0].size())}, at::kLong);
+  std::int64_t* out = numbers.data_ptr<std::int64_t>();
+  for (const RowView view : rows) out = std::ranges::copy(view, out).out;
+  return numbers.to(device_);
+}
+
+at::Tensor NetworkLearner::input(std::span<const RowView> rows) const {
+  if (on_device_) return input(to_device(rows));
+  const Ranks::Slice slice = ranks_.slice(extent(rows[0].size()));
+  const auto first = static_cast<std::size_t>(slice.count > 0 ? slice.first : 0);
+  std::vector<RowView> own;
+  for (const RowView view : rows)
+    own.push_back(view.subspan(first, static_cast<std::size_t>(std::max<std::int64_t>(slice.count, 1))));
+  return gather(data_, own);
+}
+
+at::Tensor NetworkLearner::input(const at::Tensor& rows) const {
+  const Ranks::Slice slice = ranks_.slice(rows.size(1));
+  return own_input(slice.count > 0 ? rows.narrow(1, slice.first, slice.count) : rows.narrow(1, 0, 1));
+}
+
+at::Tensor NetworkLearner::own_input(const at::Tensor& rows) const {
+  // Patches are read along rows of a picture, grouped convolutions want channels side by side.
+  const bool unfolded = execution_.convolutions == Convolutions::unfolded && network_.input().height > 1;
+  return gather(*table_, network_.input(), rows,
+                unfolded ? at::MemoryFormat::Contiguous : at::MemoryFormat::ChannelsLast);
+}
+
+NetworkLearner::Pass NetworkLearner::run_training_pass(const at::Tensor& input, std::int64_t rows) {
+  Pass pass;
+  {
+    const at::AutoGradMode with_graph(true);
+    const at::Tensor last =
+        run_layers(network_, 0, network_.layers().size(), input, leaves_, {}, method(rows));
+    pass.own = to_predictors(last, extent(trials()));
+  }
+  const at::NoGradGuard no_grad;
+  pass.predictors = pass.own.detach();
+  if (ranks_.alone()) return pass;
+  const at::Tensor counted = pass.predictors.narrow(1, 0, ranks_.slice(rows).count);
+  pass.predictors = ranks_.gather(counted.transpose(0, 1), rows).transpose(0, 1).contiguous();
+  return pass;
+}
+
+std::vector<at::Tensor> NetworkLearner::parts_of_gradient(const Pass& pass,
+                                                          const at::Tensor& d_predictors) const {
+  at::Tensor direction = d_predictors;
+  const Ranks::Slice slice = ranks_.slice(d_predictors.size(1));
+  if (!ranks_.alone()) {
+    direction = slice.count > 0 ? d_predictors.narrow(1, slice.first, slice.count).contiguous()
+                                : at::zeros_like(pass.own);
+  }
+  auto gradients = torch::autograd::grad({pass.own}, leaves_, {direction});
+  // What a stand-in for no rows gives is nobody's.
+  if (slice.count == 0)
+    for (at::Tensor& gradient : gradients) gradient = at::zeros_like(gradient);
+  return gradients;
+}
+
+// ---- training for the host's loop
+// ---------------------------------------------------------------------------------
+
+std::size_t NetworkLearner::forward(std::span<const RowView> batch) {
   std::vector<Rows> rows(trials());
   for (std::size_t t = 0; t < trials(); ++t)
     for (std::uint32_t position : batch[t]) rows[t].push_back(candidates_[t][position]);
-  const std::vector<Chunk> views(rows.begin(), rows.end());
-  if (std::ranges::any_of(rows, [&](const Rows& r) { return r.empty() || r.size() != rows[0].size(); }))
+  if (rows[0].empty() || !equally_long(rows))
     throw InternalError("the trials of a pack were given empty or unequal batches");
-  const at::Tensor last =
-      run_layers(network_, 0, network_.layers().size(), gather(data_, views), leaves_, {});
-  passes_.push_back({to_predictors(last, extent(trials()))});
+  const std::vector<RowView> views(rows.begin(), rows.end());
+  passes_.push_back(within_memory(rows[0].size(), [&] {
+    Pass pass = run_training_pass(input(views), extent(rows[0].size()));
+    pass.host = pass.predictors.cpu().contiguous();
+    return pass;
+  }));
   return passes_.size() - 1;
 }
 
 std::span<const double> NetworkLearner::predictors(std::size_t pass, std::size_t trial) const {
-  const at::Tensor& all = passes_.at(pass).predictors;
+  const at::Tensor& all = passes_.at(pass).host;
   const auto size = static_cast<std::size_t>(all.size(1) * all.size(2));
   return {all.data_ptr<double>() + trial * size, size};
 }
 
-void NetworkLearner::backward(std::size_t pass, std::span<const std::span<const double>> d_predictors) {
-  Pass& graph = passes_.at(pass);
-  if (std::exchange(graph.spent, true)) throw InternalError("backward was called twice for one forward pass");
-  at::Tensor direction = at::empty(graph.predictors.sizes(), at::kDouble);
+void NetworkLearner::backward(std::size_t number, std::span<const std::span<const double>> d_predictors) {
+  Pass& pass = passes_.at(number);
+  if (std::exchange(pass.spent, true)) throw InternalError("backward was called twice for one forward pass");
+  const at::Tensor direction = at::empty(pass.predictors.sizes(), at::kDouble);
   double* out = direction.data_ptr<double>();
   for (const std::span<const double> derivatives : d_predictors)
     out = std::ranges::copy(derivatives, out).out;
 
-  const auto gradients = torch::autograd::grad({graph.predictors}, leaves_, {direction});
-  const at::NoGradGuard no_grad;
-  const std::vector<at::Tensor> sums = parameter_views(network_, gradient_);
-  for (std::size_t i = 0; i < sums.size(); ++i) sums[i].add_(gradients[i]);
+  within_memory(static_cast<std::size_t>(pass.predictors.size(1)), [&] {
+    std::vector<at::Tensor> gradients = parts_of_gradient(pass, direction.to(device_));
+    const at::NoGradGuard no_grad;
+    if (!ranks_.alone()) {
+      const at::Tensor all = at::cat(gradients, 1);
+      ranks_.sum(all);
+      gradients = parameter_views(network_, all);
+    }
+    const std::vector<at::Tensor> sums = parameter_views(network_, gradient_);
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i].add_(gradients[i]);
+  });
 }
 
 void NetworkLearner::clear() {
@@ -175,101 +231,112 @@ void NetworkLearner::clear() {
 void NetworkLearner::step(const AdamStep& adam, std::span<const std::uint8_t> active) {
   adam_step(adam, active, gradient_, parameters_, velocity_, square_);
   for (std::size_t t = 0; t < trials(); ++t)
-    if (active[t]) statistics_[t].clear();
+    if (active[t]) changed(t);
 }
 
-std::vector<double> NetworkLearner::regularise(double coefficient) {
+at::Tensor NetworkLearner::squared_norms(double coefficient) {
   const at::NoGradGuard no_grad;
   const std::vector<at::Tensor> sums = parameter_views(network_, gradient_);
-  std::vector<double> values(trials(), 0.0);
+  at::Tensor values = at::zeros({extent(trials())}, options(at::kDouble));
   for (std::size_t i = 0; i < sums.size(); ++i) {
     if (!network_.parameters()[i].penalised) continue;
     sums[i].add_(leaves_[i], 2 * coefficient);
-    const at::Tensor squares = leaves_[i].to(at::kDouble).square().sum(1);
-    for (std::size_t t = 0; t < trials(); ++t) values[t] += coefficient * squares.data_ptr<double>()[t];
+    values.add_(leaves_[i].to(at::kDouble).square().sum(1), coefficient);
   }
   return values;
 }
 
+std::vector<double> NetworkLearner::regularise_for_host(double coefficient) {
+  const at::Tensor values = squared_norms(coefficient).cpu();
+  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
+}
+
 bool NetworkLearner::finite(std::size_t trial) const {
-  return parameters_[extent(trial)].isfinite().all().item<bool>();
+  if (finite_.empty()) {
+    const at::Tensor flags = finite().to(at::kByte).cpu();
+    finite_.assign(flags.data_ptr<std::uint8_t>(), flags.data_ptr<std::uint8_t>() + flags.numel());
+  }
+  return finite_[trial] != 0;
+}
+
+void NetworkLearner::changed(std::size_t trial) {
+  settled_[trial] = 0;
+  finite_.clear();
 }
 
 void NetworkLearner::save(std::size_t trial, std::size_t slot) {
-  if (slots_[trial].size() <= slot) slots_[trial].resize(slot + 1);
-  slots_[trial][slot] = parameters_[extent(trial)].clone();
+  reserve_slots(extent(slot) + 1);
+  slots_[extent(slot)][extent(trial)].copy_(parameters_[extent(trial)]);
 }
 
 void NetworkLearner::load(std::size_t trial, std::size_t slot) {
-  parameters_[extent(trial)].copy_(slots_[trial].at(slot));
-  statistics_[trial].clear();
+  if (!slots_.defined() || extent(slot) >= slots_.size(0))
+    throw InternalError("a slot was read that nothing was kept in");
+  parameters_[extent(trial)].copy_(slots_[extent(slot)][extent(trial)]);
+  changed(trial);
 }
 
-// ---- evaluation
-// --------------------------------------------------------------------------------------------------
+// ---- training for the tensor program
+// ------------------------------------------------------------------------------
 
-void NetworkLearner::settle(Progress& progress) {
-  if (!settles()) return;
-  for (std::size_t t = 0; t < trials(); ++t)
-    if (statistics_[t].empty()) settle_trial(t, progress);
+at::Tensor NetworkLearner::forward(const at::Tensor& rows) {
+  return within_memory(static_cast<std::size_t>(rows.size(1)), [&] {
+    pass_ = run_training_pass(input(rows), rows.size(1));
+    return pass_.predictors;
+  });
 }
 
-/// Stage by stage: what a BatchNorm stage gets depends on the statistics of those before it. The activations
-/// before the stage in hand are kept, so that all of it costs little more than one forward pass; at the first
-/// stage of the face CNN they take 36 KiB per row.
-void NetworkLearner::settle_trial(std::size_t trial, Progress& progress) {
+void NetworkLearner::backward(const at::Tensor& d_predictors) {
+  within_memory(static_cast<std::size_t>(d_predictors.size(1)), [&] {
+    const std::vector<at::Tensor> gradients = parts_of_gradient(pass_, d_predictors);
+    pass_ = {};
+    const at::NoGradGuard no_grad;
+    at::cat_out(gradient_, gradients, 1);
+    ranks_.sum(gradient_);
+  });
+}
+
+at::Tensor NetworkLearner::regularise_on_device(double coefficient) {
+  return squared_norms(coefficient);
+}
+
+void NetworkLearner::step(const AdamStep& settings, const at::Tensor& corrections, const at::Tensor& active) {
+  adam_step(settings, corrections, active, gradient_, parameters_, velocity_, square_);
+  for (std::size_t t = 0; t < trials(); ++t) changed(t);
+}
+
+at::Tensor NetworkLearner::finite() const {
+  // The largest absolute value; NaN above all.
+  constexpr double infinity = std::numeric_limits<double>::infinity();
   const at::NoGradGuard no_grad;
-  const std::vector<at::Tensor> parameters = single(trial);
-  const std::vector<Chunk> chunks = chunks_of(candidates_[trial], evaluation_rows);
-  std::vector<at::Tensor> activations(chunks.size());
-  std::vector<Statistics> known(network_.normalised().size());
-  std::size_t done = 0;
-  for (std::size_t i = 0; i < network_.layers().size(); ++i) {
-    const Layer& layer = network_.layers()[i];
-    if (!std::holds_alternative<BatchNorm>(layer.stage)) continue;
-    ChannelMoments moments(layer.in.channels);
-    for (std::size_t k = 0; k < chunks.size(); ++k) {
-      if (progress.tick() == Order::stop) throw Stopped{};
-      const at::Tensor before = done == 0 ? gather_one(data_, chunks[k]) : std::exchange(activations[k], {});
-      activations[k] = run_layers(network_, done, i, before, parameters, known);
-      moments.add_to_mean(activations[k]);
-    }
-    moments.end_mean();
-    for (const at::Tensor& activation : activations) moments.add_to_variance(activation);
-    known[layer.statistics] = moments.end();
-    done = i;
-  }
-  statistics_[trial] = std::move(known);
+  return at::linalg_vector_norm(parameters_, infinity, at::IntArrayRef({1})).isfinite();
 }
 
-void NetworkLearner::predict(std::size_t trial, Chunk rows, std::span<double> out) {
-  if (settles() && statistics_[trial].empty())
-    throw InternalError("a network was asked to predict before settle()");
+void NetworkLearner::reserve_slots(std::int64_t count) {
+  if (slots_.defined() && slots_.size(0) >= count) return;
+  within_memory(0, [&] {
+    const at::Tensor more = at::empty({count, parameters_.size(0), parameters_.size(1)}, options(at::kFloat));
+    if (slots_.defined()) more.narrow(0, 0, slots_.size(0)).copy_(slots_);
+    slots_ = more;
+  });
+}
+
+void NetworkLearner::save(const at::Tensor& slots) {
   const at::NoGradGuard no_grad;
-  const std::vector<at::Tensor> parameters = single(trial);
-  const std::size_t size =
-      batch_dependent() ? evaluation_batch_ : std::min(evaluation_batch_, evaluation_rows);
-  double* place = out.data();
-  for (const Chunk chunk : chunks_of(rows, size)) {
-    const at::Tensor last = run_layers(network_, 0, network_.layers().size(), gather_one(data_, chunk),
-                                       parameters, statistics_[trial]);
-    const at::Tensor values = to_predictors(last, 1);
-    place = std::copy_n(values.data_ptr<double>(), values.numel(), place);
-  }
+  const std::int64_t all = parameters_.size(0);
+  const at::Tensor places = slots.mul(all).add_(at::arange(all, options(at::kLong)));
+  slots_.view({-1, parameters_.size(1)}).index_copy_(0, places, parameters_);
 }
 
 // ---- solutions
 // ---------------------------------------------------------------------------------------------------
 
 std::vector<double> NetworkLearner::solution(std::size_t trial) const {
-  const float* const first = parameters_.data_ptr<float>() + trial * network_.parameter_count();
-  std::vector<double> values(first, first + network_.parameter_count());
-  const auto append = [&](const at::Tensor& part) {
-    values.insert(values.end(), part.data_ptr<float>(), part.data_ptr<float>() + part.numel());
-  };
-  for (const Statistics& statistics : statistics_[trial]) {
-    append(statistics.mean);
-    append(statistics.variance);
+  std::vector<double> values = to_host(parameters_[extent(trial)]);
+  if (settled_[trial]) {
+    for (const Statistics& statistics : part(trial, 1).statistics)
+      for (const at::Tensor& part : {statistics.mean, statistics.variance})
+        std::ranges::copy(to_host(part), std::back_inserter(values));
   }
   // With batchnorm = "toolkit" there are no statistics.
   values.resize(solution_size(), std::numeric_limits<double>::quiet_NaN());
@@ -281,23 +348,21 @@ void NetworkLearner::load_solution(std::size_t trial, std::span<const double> so
     throw InputError("a solution of " + std::to_string(solution.size()) +
                      " values was given to a network of " + std::to_string(solution_size()) +
                      ": it belongs to another architecture or other data");
-  const auto take = [&](float* out, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<float>(solution[i]);
+  const auto take = [&](at::Tensor out) {
+    const auto count = static_cast<std::size_t>(out.numel());
+    const std::vector<float> values(solution.begin(), solution.begin() + out.numel());
+    out.copy_(at::from_blob(const_cast<float*>(values.data()), {out.numel()}, at::kFloat));
     solution = solution.subspan(count);
   };
-  take(parameters_.data_ptr<float>() + trial * network_.parameter_count(), network_.parameter_count());
-  statistics_[trial].clear();
+  take(parameters_[extent(trial)]);
+  changed(trial);
   if (!settles()) return;
-  for (std::size_t channels : network_.normalised()) {
-    Statistics statistics{at::empty({extent(channels)}, at::kFloat),
-                          at::empty({extent(channels)}, at::kFloat)};
-    take(statistics.mean.data_ptr<float>(), channels);
-    take(statistics.variance.data_ptr<float>(), channels);
-    statistics_[trial].push_back(std::move(statistics));
+  for (const Statistics& statistics : part(trial, 1).statistics) {
+    take(statistics.mean);
+    take(statistics.variance);
   }
+  settled_[trial] = 1;
 }
-
-}  // namespace
 
 std::unique_ptr<Learner> make_network_learner(const Network& network, const LearnerRequest& request) {
   return std::make_unique<NetworkLearner>(network, request);
@@ -322,6 +387,9 @@ Architecture network_architecture(std::string name, std::vector<Regime> regimes,
     return network.parameter_count() + network.statistic_count();
   };
   architecture.cost_per_row = [plan](const Dataset& data) { return plan(data).multiply_adds(); };
+  architecture.memory_per_trial = [plan](const Dataset& data, std::size_t batch, const Execution& execution) {
+    return memory_per_trial(plan(data), batch, execution);
+  };
   return architecture;
 }
 

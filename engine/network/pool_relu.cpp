@@ -5,7 +5,13 @@
 #include <string>
 #include <vector>
 
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/max_pool2d_with_indices.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/threshold_backward.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "core/error.h"
@@ -123,12 +129,77 @@ class MaxPoolReluFunction : public torch::autograd::Function<MaxPoolReluFunction
   }
 };
 
+/// Values of one call of LibTorch's kernel, which counts in 32 bits.
+constexpr std::int64_t most_values = std::int64_t{1} << 30;
+
+class MaxPoolReluOperations : public torch::autograd::Function<MaxPoolReluOperations> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& input,
+                            std::int64_t size) {
+    const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
+    const Extent e{x.size(0), x.size(1), x.size(2), x.size(3), size};
+    const std::vector<std::int64_t> shape{e.batch, e.channels, e.pooled_height(), e.pooled_width()};
+    at::Tensor largest = at::empty(shape, x.options(), at::MemoryFormat::ChannelsLast);
+    at::Tensor places = at::empty(shape, x.options().dtype(at::kLong), at::MemoryFormat::ChannelsLast);
+    const std::int64_t rows = std::max<std::int64_t>(most_values / (x.numel() / e.batch), 1);
+    for (std::int64_t first = 0; first < e.batch; first += rows) {
+      const std::int64_t count = std::min(rows, e.batch - first);
+      at::Tensor values = largest.narrow(0, first, count), indices = places.narrow(0, first, count);
+      at::max_pool2d_with_indices_out(values, indices, x.narrow(0, first, count), {size, size});
+    }
+    at::relu_(largest);
+    context->saved_data["extent"] = std::vector<std::int64_t>{e.batch, e.channels, e.height, e.width, e.size};
+    context->saved_data["places"] = places;
+    context->save_for_backward({largest});
+    return largest;
+  }
+
+  /// Each place of the input looks whether its square's maximum was taken from it. LibTorch's own backward
+  /// kernel lets squares add to places, in no certain order.
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& d_outputs) {
+    const auto sizes = context->saved_data["extent"].toIntVector();
+    const Extent e{sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]};
+    const at::Tensor out = context->get_saved_variables()[0];
+    const at::Tensor places = context->saved_data["places"].toTensor();
+    const at::Tensor d_out =
+        at::threshold_backward(d_outputs[0].contiguous(at::MemoryFormat::ChannelsLast), out, 0);
+    const std::int64_t height = e.pooled_height() * e.size, width = e.pooled_width() * e.size;
+    at::Tensor d_in =
+        at::empty({e.batch, e.channels, e.height, e.width}, d_out.options(), at::MemoryFormat::ChannelsLast);
+    if (height != e.height || width != e.width) d_in.zero_();
+    at::Tensor squares =
+        d_in.narrow(2, 0, height)
+            .narrow(3, 0, width)
+            .view({e.batch, e.channels, e.pooled_height(), e.size, e.pooled_width(), e.size});
+    const auto whole = d_out.options().dtype(at::kLong);
+    const at::Tensor numbers = at::arange(height, whole)
+                                   .mul_(e.width)
+                                   .unsqueeze(1)
+                                   .add(at::arange(width, whole))
+                                   .view({e.pooled_height(), e.size, e.pooled_width(), e.size});
+    const at::Tensor taken = places.unsqueeze(3).unsqueeze(5).eq(numbers);
+    at::where_out(squares, taken, d_out.unsqueeze(3).unsqueeze(5), at::zeros({1}, d_out.options()));
+    return {d_in, at::Tensor()};
+  }
+};
+
+void check_size(std::size_t size) {
+  if (size < 1 || size > 15)
+    throw InternalError("max-pooling over squares of " + std::to_string(size) + " is not provided");
+}
+
 }  // namespace
 
 at::Tensor max_pool_relu(const at::Tensor& input, std::size_t size) {
-  if (size < 1 || size > 15)
-    throw InternalError("max-pooling over squares of " + std::to_string(size) + " is not provided");
+  if (!input.device().is_cpu()) return max_pool_relu_by_operations(input, size);
+  check_size(size);
   return MaxPoolReluFunction::apply(input, static_cast<std::int64_t>(size));
+}
+
+at::Tensor max_pool_relu_by_operations(const at::Tensor& input, std::size_t size) {
+  check_size(size);
+  return MaxPoolReluOperations::apply(input, static_cast<std::int64_t>(size));
 }
 
 }  // namespace seldon::engine::network
