@@ -41,7 +41,7 @@ class BinaryProgram final : public RegimeProgram {
     soft_ = std::ranges::count(hard, false);
     any_hard_ = soft_ < extent(hard.size());
     if (!any_hard_ && !values.empty() && std::ranges::count(values, values[0]) == extent(values.size()))
-      values.resize(1);  // all nodes average the same
+      values.erase(values.begin() + 1, values.end());  // all nodes average the same
     nodes_ = extent(values.size());
     const auto of_label = std::ranges::count(values, Value::of_label);
     any_of_label_ = of_label > 0;
