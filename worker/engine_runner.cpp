@@ -28,21 +28,6 @@ constexpr double work_per_second = 1.5e10;
 
 using Indices = std::vector<std::vector<std::uint32_t>>;
 
-/// `folder` is the config's: the config's text that workers parse does not know it.
-std::vector<std::byte> pack_data(const table::Frame& frame, const Indices& indices,
-                                 const std::string& folder) {
-  Writer writer;
-  writer.put(folder).put(indices);
-  Bytes head = writer.take();
-  head.resize((head.size() + 7) / 8 * 8);  // the frame wants to start on a multiple of eight
-  const std::uint64_t sizes[2] = {head.size(), frame.blob().size()};
-  std::vector<std::byte> data(sizeof sizes + head.size() + frame.blob().size());
-  auto at = std::ranges::copy(std::as_bytes(std::span(sizes)), data.begin()).out;
-  at = std::ranges::copy(head, at).out;
-  std::ranges::copy(frame.blob(), at);
-  return data;
-}
-
 struct Unpacked {
   table::Frame frame;
   Indices indices;
@@ -254,16 +239,6 @@ class EngineRunner final : public PackRunner {
   std::unique_ptr<Workspace> workspace_;
 };
 
-std::string hash_of(const Indices& indices) {
-  Sha256 hash;
-  for (const auto& rows : indices) {
-    const std::uint64_t count = rows.size();
-    hash.add(std::as_bytes(std::span(&count, 1)));
-    hash.add(std::as_bytes(std::span(rows)));
-  }
-  return hash.hex();
-}
-
 }  // namespace
 
 Prepared prepare(const std::string& config_path, std::span<const std::string> overrides,
@@ -275,15 +250,12 @@ Prepared prepare(experiment::Description description, const PrepareOptions& opti
   if (options.store) experiment::settle_as(description, options.store->identity);
   if (options.settle) settle_device(description, options.machine);
   Prepared prepared;
-  table::Frame frame = load_table(description);
-  Indices indices = load_indices(description, frame.rows());
-  prepared.data =
-      std::make_shared<const std::vector<std::byte>>(pack_data(frame, indices, description.folder));
-
-  std::map<std::string, std::string> hashes = {{"data.hash", frame.content_hash()}};
-  if (!indices.empty()) hashes["resample.indices.hash"] = hash_of(indices);
+  const DataSet data = options.data ? options.data->of(description) : load_data_set(description);
+  prepared.data = data.bytes;
+  std::map<std::string, std::string> hashes = {{"data.hash", data.frame.content_hash()}};
+  if (!data.indices.empty()) hashes["resample.indices.hash"] = data.indices_hash;
   hashes["numerics.threads_per_worker"] = std::to_string(description.threads_per_worker);
-  Workspace workspace(std::move(description), std::move(frame), std::move(indices));
+  Workspace workspace(std::move(description), data.frame, data.indices);
   std::string notes = options.store ? notes_in(options.store->config) : "";
   const bool on_gpu = options.settle && uses_gpu(workspace);
   const Machine machine = on_gpu ? options.machine() : Machine{};

@@ -16,6 +16,7 @@
 #include "core/record.h"
 #include "experiment/description.h"
 #include "experiment/plan.h"
+#include "worker/data_sets.h"
 #include "worker/settle.h"
 
 namespace seldon::worker {
@@ -65,6 +66,7 @@ struct PrepareOptions {
   std::optional<StoreFound> store;
   std::function<Machine()> machine = this_machine;
   Measurements* known = nullptr;  ///< shared by the experiments of a sweep
+  DataSets* data = nullptr;       ///< likewise
 };
 
 /// Reads the config and the data, checks all that can be wrong, and plans. InputError for what the user must
