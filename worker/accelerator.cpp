@@ -8,8 +8,12 @@
 #include <optional>
 
 #include "core/error.h"
+#include "engine/tensor/device.h"
 
 namespace seldon::worker {
+
+namespace tensor = engine::tensor;
+
 namespace {
 
 std::optional<std::uint32_t> number(const Lookup& lookup, std::initializer_list<const char*> names) {
@@ -27,7 +31,19 @@ std::optional<std::uint32_t> number(const Lookup& lookup, std::initializer_list<
 }  // namespace
 
 Machine this_machine() {
-  return {};
+  Machine machine;
+  machine.gpus = tensor::gpu_count();
+  if (machine.gpus == 0) {
+    machine.why_none = tensor::why_no_gpu();
+    return machine;
+  }
+  machine.libraries = tensor::cuda_libraries();
+  machine.open = [](std::size_t index) {
+    const tensor::Gpu gpu = tensor::gpu(index);
+    return Gpu{"cuda:" + std::to_string(index), gpu.name, gpu.free};
+  };
+  machine.release_memory = tensor::release_memory;
+  return machine;
 }
 
 LocalRank local_rank(const Lookup& lookup) {
@@ -45,11 +61,11 @@ LocalRank local_rank() {
   return local_rank([](const char* name) { return std::getenv(name); });
 }
 
-const Gpu& gpu_of(const Machine& machine, std::uint32_t index) {
-  if (machine.gpus.empty())
+Gpu gpu_of(const Machine& machine, std::uint32_t index) {
+  if (machine.gpus == 0)
     throw IncompleteError("this experiment runs on GPUs, and this node has none that LibTorch can use (" +
                           machine.why_none + ")");
-  return machine.gpus[index % machine.gpus.size()];
+  return machine.open(index % machine.gpus);
 }
 
 }  // namespace seldon::worker

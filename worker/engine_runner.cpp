@@ -115,7 +115,7 @@ std::uint32_t workers_here() {
 /// What numbers depend on where networks run on GPUs.
 std::string numerics_on(const Machine& machine) {
   nlohmann::json numbers = nlohmann::json::parse(numerics());
-  numbers["accelerator"] = machine.gpus.front().name;
+  numbers["accelerator"] = machine.open(0).name;
   numbers["accelerator_libraries"] = machine.libraries;
   return numbers.dump();
 }
@@ -158,12 +158,13 @@ class EngineRunner final : public PackRunner {
     engine::network::tune_allocator();
     const std::uint32_t threads = workspace_->description().threads_per_worker;
     const bool on_gpu = uses_gpu(*workspace_);
-    // Before any thread is started that would not be bound; a GPU's worker is helped by threads of its driver.
+    // Before any thread is started that would not be bound; a GPU's worker is helped by threads of its
+    // driver.
     if (!on_gpu) pin(local_rank(), threads, [](const char* name) { return std::getenv(name); });
     engine::network::configure_torch(static_cast<int>(threads));
     if (!on_gpu) return;
     const Machine machine = place.machine();
-    const Gpu& gpu = gpu_of(machine, place.index_on_node);
+    const Gpu gpu = gpu_of(machine, place.index_on_node);
     workspace_->place(gpu.device, true);
     gpu_ = gpu.device + " " + gpu.name;
   }

@@ -1,6 +1,7 @@
 #include "worker/settle.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
@@ -11,6 +12,9 @@ namespace seldon::worker {
 namespace {
 
 using engine::Convolutions;
+
+/// The rest is for what the estimate leaves out: workspaces of libraries, the data, fragments.
+constexpr double share_of_free_memory = 0.8;
 using experiment::Description;
 using experiment::ModelSection;
 
@@ -56,6 +60,22 @@ PackProbe probe_of(const Workspace& workspace, std::size_t index) {
   const std::uint64_t part = (batch + description.gpus_per_trial - 1) / description.gpus_per_trial;
   probe.rows.resize(std::min<std::uint64_t>(probe.rows.size(), part));
   return probe;
+}
+
+/// Ends open ranges where `memory` does; one trial is always tried.
+void keep_within(std::vector<PackRange>& ranges, double memory, const Workspace& workspace, std::size_t index,
+                 const PackProbe& probe) {
+  const engine::ModelSpec& model = workspace.model(index);
+  if (!model.architecture->memory_per_trial) return;
+  for (PackRange& range : ranges) {
+    if (range.least == range.most) continue;
+    engine::Execution execution = model.execution;
+    execution.convolutions = range.convolutions;
+    const double trials =
+        memory / model.architecture->memory_per_trial(workspace.dataset(), probe.rows.size(), execution);
+    range.most =
+        std::clamp<std::uint32_t>(static_cast<std::uint32_t>(std::min(trials, 1e6)), range.least, range.most);
+  }
 }
 
 /// All that the speed of a pack depends on, for the most part.
@@ -108,7 +128,7 @@ void settle_device(Description& description, const std::function<Machine()>& mac
     // A run of linear models only leaves GPUs, and the second that it takes to start them, to others.
     const bool used = std::ranges::any_of(description.models, is_network);
     const Machine here = used ? machine() : Machine{};
-    if (used && here.gpus.empty()) {
+    if (used && here.gpus == 0) {
       const std::string where = "the machine of rank 0 has no GPU that LibTorch can use (" + here.why_none +
                                 "); start it where there is one, or ";
       if (description.device == "cuda")
@@ -120,7 +140,7 @@ void settle_device(Description& description, const std::function<Machine()>& mac
                          "model '" + model->name + "': precision \"" + model->precision +
                              "\" is for GPUs, and " + where + "remove the key");
     }
-    if (description.device == "auto") description.device = here.gpus.empty() ? "cpu" : "cuda";
+    if (description.device == "auto") description.device = here.gpus == 0 ? "cpu" : "cuda";
   }
   for (ModelSection& model : description.models)
     if (model.convolutions == "auto" && (description.device == "cpu" || !is_network(model)))
@@ -130,18 +150,20 @@ void settle_device(Description& description, const std::function<Machine()>& mac
 std::vector<std::string> settle_packs(Workspace& workspace, const Machine& machine, std::uint32_t workers,
                                       Measurements& known) {
   std::vector<std::string> notes;
-  static_cast<void>(workers);
-  const Gpu& gpu = gpu_of(machine, 0);
+  const Gpu gpu = gpu_of(machine, 0);
+  const double sharers = std::ceil(static_cast<double>(workers) / static_cast<double>(machine.gpus));
+  const double memory = share_of_free_memory * gpu.free_bytes / std::max(1.0, sharers);
   workspace.place(gpu.device, true);
   for (std::size_t i = 0; i < workspace.description().models.size(); ++i) {
     if (!workspace.network(i)) continue;
     const ModelSection model = workspace.description().models[i];
-    const auto ranges = ranges_of(workspace, i);
+    auto ranges = ranges_of(workspace, i);
     if (const auto only = only_choice(ranges)) {
       workspace.settle(i, model.pack_size > 0 ? model.pack_size : only->width, only->convolutions);
       continue;
     }
     const PackProbe probe = probe_of(workspace, i);
+    keep_within(ranges, memory, workspace, i, probe);
     auto [measured, fresh] = known.try_emplace(key_of(workspace, i, probe, ranges));
     if (fresh) {
       spdlog::info("model '{}': measuring on {} how to run its trials together", model.name, gpu.name);

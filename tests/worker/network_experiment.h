@@ -89,10 +89,9 @@ architecture = "uniform_random"
 /// Its GPU has the device "cpu", so that what runs on GPUs runs, tensor program included.
 inline Machine machine_with_gpu() {
   Machine machine;
-  machine.gpus = {{"cpu", "Example GPU"}};
+  machine.gpus = 1;
   machine.libraries = "example 1.0";
-  machine.free_bytes = [](const Gpu&) { return std::uint64_t{1} << 30; };
-  machine.release_memory = [] {};
+  machine.open = [](std::size_t) { return Gpu{"cpu", "Example GPU", 1e9}; };
   return machine;
 }
 

@@ -35,7 +35,10 @@ TEST(LocalRank, BelievesTheInnermostLauncherAndNoNonsense) {
 
 TEST(GpuOf, GoesRoundAmongTheWorkersOfANode) {
   Machine machine;
-  machine.gpus = {{"cuda:0", "A"}, {"cuda:1", "B"}, {"cuda:2", "C"}};
+  machine.gpus = 3;
+  machine.open = [](std::size_t index) {
+    return Gpu{"cuda:0", std::string(1, static_cast<char>('A' + index)), 1};
+  };
   std::string taken;
   for (std::uint32_t index = 0; index < 7; ++index) taken += gpu_of(machine, index).name;
   EXPECT_EQ(taken, "ABCABCA");
