@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "engine/evaluation.h"
+#include "engine/iteration.h"
 
 namespace seldon::bench {
 namespace {
@@ -76,6 +77,7 @@ class Checks {
   }
 
   std::vector<CheckOutcome> run() {
+    check("the whole loop runs on the device", 0, [&] { return loops_on_device() ? 0.0 : 1.0; });
     check("packed = unpacked", float32_tolerance, [&] {
       Results alone;
       FaceSetting one = setting_;
@@ -124,6 +126,18 @@ class Checks {
       outcome.note = error.what();
     }
     outcomes_.push_back(std::move(outcome));
+  }
+
+  /// Otherwise the host would be compared with itself.
+  bool loops_on_device() const {
+    const engine::ModelSpec model = faces_.model(setting_);
+    const auto tasks = faces_.tasks(0, sizes_.trials);
+    auto made = faces_.training(model, tasks, setting_.execution);
+    made.options.iterations = 1;
+    const engine::IterationRequest request{&model.problem, made.data, &made.options};
+    std::vector<engine::IterationResult> results;
+    Unhindered progress;
+    return made.learner->iterate(request, results, progress) && results.size() == sizes_.trials;
   }
 
   /// The device's predictions and sums of trained networks against the CPU's.
