@@ -60,7 +60,7 @@ void read(Reader& from, Hello& m) {
 void write(Writer& to, const Setup& m) {
   to.put(m.experiment).put(m.config);
   write(to, m.place);
-  to.put(m.share).put(m.heartbeat_seconds);
+  to.put(m.share).put(m.heartbeat_seconds).put(m.data_key).put(m.held);
 }
 void read(Reader& from, Setup& m) {
   m.experiment = from.get<std::uint32_t>();
@@ -68,26 +68,35 @@ void read(Reader& from, Setup& m) {
   read(from, m.place);
   m.share = from.get<bool>();
   m.heartbeat_seconds = from.get<double>();
+  m.data_key = from.get_string();
+  m.held = from.get<bool>();
 }
 
 void write(Writer& to, const Placed& m) {
   write(to, m.place);
-  to.put(m.reason);
+  to.put(m.reason).put(m.experiment);
 }
 void read(Reader& from, Placed& m) {
   read(from, m.place);
   m.reason = from.get_string();
+  m.experiment = from.get<std::uint32_t>();
 }
 
 void write(Writer& to, const NeedData& m) {
-  to.put(m.reason);
+  to.put(m.reason).put(m.experiment);
 }
 void read(Reader& from, NeedData& m) {
   m.reason = from.get_string();
+  m.experiment = from.get<std::uint32_t>();
 }
 
-void write(Writer&, const Ready&) {}
-void read(Reader&, Ready&) {}
+void write(Writer& to, const Ready& m) {
+  to.put(m.experiment).put(m.dropped);
+}
+void read(Reader& from, Ready& m) {
+  m.experiment = from.get<std::uint32_t>();
+  m.dropped = from.get_vector<std::uint32_t>();
+}
 
 void write(Writer& to, const Assign& m) {
   to.put(m.lease).put(m.pack).put(m.attempt).put(m.slots.wanted).put(m.slots.filled);
@@ -128,10 +137,12 @@ void read(Reader& from, Heartbeat& m) {
 }
 
 void write(Writer& to, const Fault& m) {
-  to.put(m.text);
+  to.put(m.text).put(m.experiment.has_value());
+  if (m.experiment) to.put(*m.experiment);
 }
 void read(Reader& from, Fault& m) {
   m.text = from.get_string();
+  if (from.get<bool>()) m.experiment = from.get<std::uint32_t>();
 }
 
 void write(Writer& to, const Cancel& m) {

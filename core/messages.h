@@ -2,9 +2,9 @@
 // What orchestrator and worker say to each other. A conversation with one worker:
 //
 //   worker -> Hello                    who and where I am
-//          <- Setup, or Setup + Data   the config; the data is in this node's memory, or comes along
+//          <- Setup, or Setup + Data   a config; the data is in this node's memory, or comes along
 //   worker -> Placed                   the data that came along now lies where others of this node can map it
-//   worker -> Ready                    give me work
+//   worker -> Ready                    give me packs of this experiment
 //          <- Assign                   a pack under a lease
 //   worker -> Heartbeat ...            still at it
 //   worker -> CellDone ...             one cell is known, or has failed
@@ -14,6 +14,9 @@
 //          <- Beat ...                 rank 0 is still there, every minute
 //          <- Kill                     end another process of your node, which does not answer
 //          <- Release                  nothing more is asked of you
+//
+// Where there are several experiments, the worker gets a Setup before its first pack of each, and answers
+// with Ready, which also says what it has dropped to make room, or with Fault.
 
 #include <cstdint>
 #include <optional>
@@ -69,15 +72,17 @@ struct Hello {
   bool operator==(const Hello&) const = default;
 };
 
-/// What a worker needs before it can run packs.
+/// What a worker needs before it can run packs of an experiment.
 struct Setup {
   static constexpr Tag tag = Tag::setup;
   std::uint32_t experiment = 0;
   std::string config;  ///< the config's text, --set applied
   std::optional<SharedPlace>
-      place;                     ///< where the data is; none: the next message is the data (Tag::data, raw)
-  bool share = false;            ///< put the data that comes where others of this node can map it
+      place;           ///< where the data is; none and not `held`: it is the next message (Tag::data, raw)
+  bool share = false;  ///< put the data that comes where others of this node can map it
   double heartbeat_seconds = 1;  ///< between two heartbeats, at least
+  std::string data_key = {};     ///< experiments with equal keys have equal data
+  bool held = false;             ///< this worker has the data of that key already
   bool operator==(const Setup&) const = default;
 };
 
@@ -86,6 +91,7 @@ struct Placed {
   static constexpr Tag tag = Tag::placed;
   std::optional<SharedPlace> place;
   std::string reason;
+  std::uint32_t experiment = 0;  ///< of the Setup
   bool operator==(const Placed&) const = default;
 };
 
@@ -93,11 +99,15 @@ struct Placed {
 struct NeedData {
   static constexpr Tag tag = Tag::need_data;
   std::string reason;
+  std::uint32_t experiment = 0;  ///< of the Setup
   bool operator==(const NeedData&) const = default;
 };
 
+/// Packs of the experiment can come.
 struct Ready {
   static constexpr Tag tag = Tag::ready;
+  std::uint32_t experiment = 0;
+  std::vector<std::uint32_t> dropped = {};  ///< experiments that need a Setup again
   bool operator==(const Ready&) const = default;
 };
 
@@ -132,10 +142,11 @@ struct Heartbeat {
   bool operator==(const Heartbeat&) const = default;
 };
 
-/// This worker cannot work at all.
+/// This worker cannot run this experiment, or cannot work at all.
 struct Fault {
   static constexpr Tag tag = Tag::fault;
   std::string text;
+  std::optional<std::uint32_t> experiment = {};  ///< whose Setup has failed; none: it cannot work
   bool operator==(const Fault&) const = default;
 };
 

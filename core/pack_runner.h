@@ -37,6 +37,8 @@ class PackRunner {
   /// the caller's to report.
   virtual void run(const Pack& pack, const Slots& slots, Progress& progress,
                    const std::function<void(CellReport)>& report) = 0;
+  /// Bytes that it holds beside the data and gives back at its end; 0 where that is little, or unknown.
+  virtual std::uint64_t memory() const { return 0; }
   /// The pack in words, for log records: one line.
   virtual std::string describe(const Pack& pack) const {
     return "model " + std::to_string(pack.model) + " fraction " + std::to_string(pack.fraction) + " " +

@@ -10,8 +10,12 @@
 
 namespace seldon::orchestrator {
 
-/// A model at a data fraction: its cells cost about the same.
+/// A model at a data fraction: its cells cost about the same. Groups of a model are consecutive, and so are
+/// those of an experiment.
 using Group = std::uint32_t;
+
+/// A model of one of the experiments. Those of an experiment are consecutive.
+using Family = std::uint32_t;
 
 class CostModel {
  public:
@@ -19,9 +23,16 @@ class CostModel {
   explicit CostModel(const Plan& plan);
 
   std::uint32_t groups() const { return static_cast<std::uint32_t>(groups_.size()); }
-  Group group(const Pack& pack) const { return pack.model * fractions_ + pack.fraction; }
+  Group group(const Pack& pack) const { return group(pack.experiment, pack.model, pack.fraction); }
+  Group group(std::uint32_t experiment, std::uint32_t model, std::uint32_t fraction) const {
+    return experiments_[experiment].groups.first + model * experiments_[experiment].fractions + fraction;
+  }
+  std::uint32_t families() const { return static_cast<std::uint32_t>(families_.size()); }
+  Family family(const Pack& pack) const { return groups_[group(pack)].family; }
+  Family family(Group group) const { return groups_[group].family; }
+  std::uint32_t experiment(Family family) const { return families_[family].experiment; }
   /// A pack of this model takes as long for one of its cells as for all.
-  bool together(std::uint32_t model) const { return together_[model]; }
+  bool together(const Pack& pack) const { return families_[family(pack)].together; }
   /// Cells that a worker computes for `wanted` cells of a pack.
   std::uint32_t computed(const Pack& pack, std::size_t wanted) const;
 
@@ -44,18 +55,33 @@ class CostModel {
     /// True if the ratio has moved.
     bool add(double more_seconds, double more_units);
   };
+  struct Range {
+    Group first = 0, end = 0;
+  };
   struct GroupCost {
-    std::uint32_t model = 0;
+    Family family = 0;
     double unit = 0;  // the plan's cost of one cell
     Sum own;
     double estimate = 0;
   };
+  struct FamilyCost {
+    std::uint32_t experiment = 0;
+    bool together = false;
+    Range groups;
+    Sum sum;
+  };
+  struct ExperimentCost {
+    std::uint32_t fractions = 0;
+    Range groups;
+    Sum sum;
+  };
+  void number_groups(const Plan& plan);
+  void learn_from_earlier_runs(const Plan& plan);
   void estimate_anew(GroupCost& group) const;
 
-  std::uint32_t fractions_ = 0;
-  std::vector<bool> together_;
-  std::vector<GroupCost> groups_;  // model-major
-  std::vector<Sum> models_;
+  std::vector<ExperimentCost> experiments_;
+  std::vector<FamilyCost> families_;
+  std::vector<GroupCost> groups_;  // by experiment, model and fraction
   Sum all_;
 };
 

@@ -30,14 +30,23 @@ struct Lease {
   std::string last_message;  ///< of a failure
 };
 
+/// Which experiments a worker may be given: workers of one kind may be given the same.
+using Kind = std::uint32_t;
+
 struct Worker {
   WorkerPhase phase = WorkerPhase::starting;
   std::string host, node;
-  double since = 0;                     ///< in this phase
-  double heard = 0;                     ///< last sign of life
-  bool used = false;                    ///< has had a lease in this run
-  std::uint64_t cells = 0, failed = 0;  ///< recorded, and ended with an exception
-  Lease lease;                          ///< the last one
+  Kind kind = 0;                          ///< change it by Crew::set_kind
+  std::set<std::uint32_t> knows;          ///< experiments that it can run packs of at once
+  std::set<std::uint32_t> unable;         ///< experiments that it has failed to set up
+  std::optional<std::uint32_t> learning;  ///< the experiment that it is being supplied for
+  std::uint64_t booking = 0;              ///< of the pack that is kept for it until it is ready; 0: none
+  bool relearns = false;                  ///< it is starting, for one more experiment
+  double since = 0;                       ///< in this phase
+  double heard = 0;                       ///< last sign of life
+  bool used = false;                      ///< has had a lease in this run
+  std::uint64_t cells = 0, failed = 0;    ///< recorded, and ended with an exception
+  Lease lease;                            ///< the last one
 };
 
 /// Every change and every question costs O(log n).
@@ -58,13 +67,21 @@ class Crew {
     return in(WorkerPhase::starting) + in(WorkerPhase::idle) + in(WorkerPhase::busy);
   }
   std::vector<Peer> all_in(WorkerPhase phase) const;
+  /// On which workers have been idle.
+  std::size_t nodes() const { return nodes_.size(); }
 
   void enter(Peer peer, WorkerPhase phase, double now);
+  /// At first every worker is of kind 0.
+  void set_kind(Peer peer, Kind kind);
+  Kind kinds() const { return static_cast<Kind>(pools_.size()); }
+  /// Workers of a kind that can work, or may soon.
+  std::uint64_t usable(Kind kind) const { return kind < usable_.size() ? usable_[kind] : 0; }
   /// An idle worker is held back from new packs, or not any more.
   void hold(Peer peer, bool held);
-  bool has_idle(Pool pool) const { return !pools_[static_cast<std::size_t>(pool)].empty(); }
-  /// Some idle worker of the pool for which `may` holds. Asks of a few nodes and of a few workers only.
-  std::optional<Peer> pick(Pool pool, const std::function<bool(Peer)>& may) const;
+  bool has_idle(Pool pool, Kind kind) const { return !pool_of(pool, kind).empty(); }
+  /// Some idle worker of the pool and kind for which `may` holds. Asks of a few nodes and of a few workers
+  /// only.
+  std::optional<Peer> pick(Pool pool, Kind kind, const std::function<bool(Peer)>& may) const;
 
   /// Watches the worker: it is due at that time. Replaces what was set before.
   void watch(Peer peer, double until);
@@ -88,14 +105,23 @@ class Crew {
     std::set<std::pair<double, Peer>> order_;
   };
   using Spot = std::pair<std::size_t, Peer>;  // number of the node, peer
+  using Pools = std::array<std::set<Spot>, 3>;
 
+  static bool is_usable(WorkerPhase phase) {
+    return phase == WorkerPhase::starting || phase == WorkerPhase::idle || phase == WorkerPhase::busy;
+  }
+  Spot spot(Peer peer);
   std::set<Spot>& pool_of(Peer peer);
+  const std::set<Spot>& pool_of(Pool pool, Kind kind) const {
+    return pools_[kind][static_cast<std::size_t>(pool)];
+  }
 
   std::vector<Worker> workers_;  // by peer
   std::vector<bool> held_;
   std::array<std::uint64_t, 6> phases_{};  // workers in each phase
   std::map<std::string, std::size_t> nodes_;
-  std::array<std::set<Spot>, 3> pools_;
+  std::vector<Pools> pools_{1};           // by kind
+  std::vector<std::uint64_t> usable_{0};  // by kind
   Alarms deadlines_, limits_;
 };
 

@@ -20,6 +20,7 @@ constexpr double most_margin = 30;        // seconds
 
 /// Those of the pack's cells that wait to run together, if any.
 void Orchestrator::enqueue(std::size_t pack) {
+  if (!experiments_[ledger_.pack(pack).experiment].ended.empty()) return;
   const auto waiting = ledger_.together(pack).size();
   if (waiting == 0) return;
   if (ledger_.tried(pack))
@@ -29,6 +30,7 @@ void Orchestrator::enqueue(std::size_t pack) {
 }
 
 void Orchestrator::enqueue(std::size_t pack, std::uint32_t slot) {
+  if (!experiments_[ledger_.pack(pack).experiment].ended.empty()) return;
   (ledger_.exclusive(pack, slot) ? exclusives_ : singles_).push_back({pack, slot});
 }
 
@@ -43,10 +45,21 @@ void Orchestrator::hand_out() {
            crew_.in(WorkerPhase::idle) > 0 && !ledger_.complete();
   };
   if (nobody()) hand_out_one(false);
-  const bool out_of_time = nobody();
+  const bool stuck = nobody();
+  nobody_can_ = stuck && !someone_may_run_what_is_left();
+  const bool out_of_time = stuck && !nobody_can_;
   if (out_of_time && !limits_.ends_at) throw InternalError("cells are left that no idle worker can be given");
   if (out_of_time && !out_of_time_) hopeless_ = find_hopeless();
   out_of_time_ = out_of_time;
+}
+
+bool Orchestrator::someone_may_run_what_is_left() const {
+  for (std::uint32_t number = 0; number < experiments_.size(); ++number) {
+    if (ledger_.closed(number) || ledger_.missing_of(number) == 0) continue;
+    for (Kind kind = 0; kind < crew_.kinds(); ++kind)
+      if (crew_.usable(kind) > 0 && able(kind, number)) return true;
+  }
+  return false;
 }
 
 bool Orchestrator::hand_out_one(bool strict) {
@@ -54,7 +67,8 @@ bool Orchestrator::hand_out_one(bool strict) {
   if (hand_out_task(retries_, strict) || hand_out_from_queue(strict)) return true;
   if (!queue_.empty() || !retries_.empty()) return false;
   if (hand_out_task(singles_, strict)) return true;
-  return singles_.empty() && crew_.in(WorkerPhase::busy) == 0 && hand_out_task(exclusives_, strict);
+  return singles_.empty() && bookings_.empty() && crew_.in(WorkerPhase::busy) == 0 &&
+         hand_out_task(exclusives_, strict);
 }
 
 bool Orchestrator::hand_out_task(std::deque<Task>& tasks, bool strict) {
@@ -65,7 +79,7 @@ bool Orchestrator::hand_out_task(std::deque<Task>& tasks, bool strict) {
     if (!peer) continue;
     const Task taken = *task;
     tasks.erase(task);
-    lease(*peer, taken);
+    give(*peer, taken);
     return true;
   }
   return false;
@@ -75,22 +89,47 @@ std::optional<Peer> Orchestrator::worker_for(const Task& task, bool strict) cons
   const auto may = [&](Peer peer) { return !strict || health_.may_run(peer, task.pack); };
   const bool fits = estimate(task) <= seconds_for_a_pack();
   for (const Pool pool : {Pool::unused, Pool::used, Pool::held}) {
-    if (!crew_.has_idle(pool) || (pool != Pool::unused && !fits)) continue;
-    if (const auto peer = crew_.pick(pool, may)) return peer;
+    if (pool != Pool::unused && !fits) continue;
+    if (const auto peer = pick(pool, experiment(task), may)) return peer;
   }
+  return std::nullopt;
+}
+
+bool Orchestrator::has_idle(Pool pool) const {
+  for (Kind kind = 0; kind < crew_.kinds(); ++kind)
+    if (crew_.has_idle(pool, kind)) return true;
+  return false;
+}
+
+bool Orchestrator::has_idle(Pool pool, std::uint32_t experiment) const {
+  for (Kind kind = 0; kind < crew_.kinds(); ++kind)
+    if (able(kind, experiment) && crew_.has_idle(pool, kind)) return true;
+  return false;
+}
+
+/// One that knows the experiment, if that is seen at once.
+std::optional<Peer> Orchestrator::pick(Pool pool, std::uint32_t experiment,
+                                       const std::function<bool(Peer)>& may) const {
+  const auto knows = [&](Peer peer) { return crew_[peer].knows.contains(experiment) && may(peer); };
+  for (const bool knowing : {true, false})
+    for (Kind kind = 0; kind < crew_.kinds(); ++kind)
+      if (able(kind, experiment))
+        if (const auto peer = crew_.pick(pool, kind, knowing ? knows : may)) return peer;
   return std::nullopt;
 }
 
 bool Orchestrator::hand_out_from_queue(bool strict) {
   const auto anyone = [](Peer) { return true; };
   for (const Pool pool : {Pool::unused, Pool::used, Pool::held}) {
-    if (queue_.empty() || !crew_.has_idle(pool) || (pool == Pool::held && strict)) continue;
-    auto pack = queue_.pop_longest(seconds_for_a_pack());
+    if (queue_.empty() || !has_idle(pool) || (pool == Pool::held && strict)) continue;
+    const auto may = [&](Family family) { return has_idle(pool, costs_.experiment(family)); };
+    auto pack = queue_.pop_longest(seconds_for_a_pack(), may);
     // The first pack of a worker goes out in any case: estimates can be wrong, and the job has nothing better
     // to do.
-    if (!pack && pool == Pool::unused) pack = queue_.pop_shortest();
+    if (!pack && pool == Pool::unused) pack = queue_.pop_shortest(may);
     if (!pack) continue;
-    lease(*crew_.pick(pool, anyone), {*pack, std::nullopt});
+    const Task task{*pack, std::nullopt};
+    give(*pick(pool, experiment(task), anyone), task);
     return true;
   }
   return false;
@@ -109,6 +148,53 @@ double Orchestrator::estimate(const Task& task) const {
   return costs_.estimate(costs_.group(pack)) * costs_.computed(pack, wanted);
 }
 
+bool Orchestrator::exclusive(const Task& task) const {
+  return task.slot && (ledger_.exclusive(task.pack, *task.slot) || crew_.size() == 2);
+}
+
+/// At once, or as soon as the worker is supplied for the experiment.
+void Orchestrator::give(Peer peer, const Task& task) {
+  if (crew_[peer].knows.contains(experiment(task)))
+    lease(peer, task);
+  else
+    book(peer, task);
+}
+
+void Orchestrator::book(Peer peer, const Task& task) {
+  bookings_[++last_booking_] = {task, peer};
+  crew_[peer].booking = last_booking_;
+  exclusive_runs_ = exclusive(task);
+  learn(peer, experiment(task));
+}
+
+/// The worker is ready.
+void Orchestrator::fulfil_booking(Peer peer) {
+  const auto found = bookings_.find(crew_[peer].booking);
+  if (found == bookings_.end()) return;
+  if (stopping_ || grace_ends_) return cancel_booking(peer);
+  const Task task = found->second.task;
+  bookings_.erase(found);
+  crew_[peer].booking = 0;
+  lease(peer, task);
+}
+
+void Orchestrator::cancel_booking(Peer peer) {
+  const auto found = bookings_.find(crew_[peer].booking);
+  if (found == bookings_.end()) return;
+  const Task task = found->second.task;
+  bookings_.erase(found);
+  crew_[peer].booking = 0;
+  if (exclusive(task)) exclusive_runs_ = false;
+  put_back(task);
+}
+
+void Orchestrator::put_back(const Task& task) {
+  if (task.slot)
+    enqueue(task.pack, *task.slot);
+  else
+    enqueue(task.pack);
+}
+
 void Orchestrator::lease(Peer peer, const Task& task) {
   Worker& worker = crew_[peer];
   Lease lease;
@@ -116,7 +202,7 @@ void Orchestrator::lease(Peer peer, const Task& task) {
   lease.pack = task.pack;
   lease.wanted = task.slot ? std::vector{*task.slot} : ledger_.together(task.pack);
   lease.singly = task.slot.has_value();
-  lease.exclusive = lease.singly && (ledger_.exclusive(task.pack, *task.slot) || crew_.size() == 2);
+  lease.exclusive = exclusive(task);
   lease.started = now_;
   lease.stood_still = stood_still_;
   // Known to the store before the pack leaves: a worker that takes this process down with it is on record.
@@ -131,8 +217,8 @@ void Orchestrator::lease(Peer peer, const Task& task) {
   worker.heard = now_;
   worker.lease = std::move(lease);
   enter(peer, WorkerPhase::busy);
-  if (limits_.cell_seconds)
-    crew_.limit(peer, now_ + *limits_.cell_seconds * costs_.computed(pack, worker.lease.wanted.size()));
+  if (const auto seconds = ledger_.limits(pack.experiment).cell_seconds)
+    crew_.limit(peer, now_ + *seconds * costs_.computed(pack, worker.lease.wanted.size()));
 }
 
 }  // namespace seldon::orchestrator

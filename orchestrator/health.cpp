@@ -27,6 +27,11 @@ void Health::leave(Peer peer) {
   --ready_workers_;
 }
 
+bool Health::ready(Peer peer) const {
+  const auto found = workers_.find(peer);
+  return found != workers_.end() && found->second.ready;
+}
+
 Health::Verdict Health::failed(Peer peer, Failure failure, const std::string& message) {
   Worker& worker = workers_.at(peer);
   ++worker.leases.failed, ++nodes_[worker.node].leases.failed, ++leases_.failed;

@@ -41,6 +41,7 @@ class Health {
   /// The worker can be given work from now on, or no more.
   void join(Peer peer, const std::string& node);
   void leave(Peer peer);
+  bool ready(Peer peer) const;
   /// So many more may join soon: a place to try on may yet come.
   void expect(std::uint64_t workers) { expected_ = workers; }
 

@@ -73,6 +73,7 @@ void Orchestrator::lose(Peer peer, WorkerPhase phase, LeaseEnd how, const std::s
   const WorkerPhase before = crew_[peer].phase;
   if (before == WorkerPhase::gone) return;
   spdlog::warn("{} {}", name(peer), why);
+  cancel_booking(peer);
   if (before == WorkerPhase::busy) {
     const Lease lease = crew_[peer].lease;
     if (how == LeaseEnd::preempted) {
@@ -86,7 +87,10 @@ void Orchestrator::lose(Peer peer, WorkerPhase phase, LeaseEnd how, const std::s
   enter(peer, phase);
   if (phase == WorkerPhase::suspended) last_suspended_ = now_;
   if (phase == WorkerPhase::gone || before == WorkerPhase::starting)
-    for (const Peer waiting : node_data_.leave(peer, crew_[peer].node)) supply(waiting);
+    for (DataSet& data : data_sets_)
+      for (const Peer waiting : data.nodes.leave(peer, crew_[peer].node)) supply(waiting);
+  if (before == WorkerPhase::starting && how != LeaseEnd::preempted && crew_[peer].learning)
+    blame_set_up(peer, *crew_[peer].learning, name(peer) + " " + why);
 }
 
 void Orchestrator::time_out(Peer peer) {
@@ -94,7 +98,8 @@ void Orchestrator::time_out(Peer peer) {
   const auto cells = costs_.computed(ledger_.pack(lease.pack), lease.wanted.size());
   const std::string message =
       fmt::format("not done after {:.0f} s ({} {} of at most {:g} s: --cell-timeout)", now_ - lease.started,
-                  cells, cells == 1 ? "cell" : "cells", *limits_.cell_seconds);
+                  cells, cells == 1 ? "cell" : "cells",
+                  ledger_.limits(ledger_.pack(lease.pack).experiment).cell_seconds.value_or(0));
   spdlog::warn("{}: {} {}", name(peer), ledger_.describe(ledger_.pack(lease.pack)), message);
   fail_unreported(peer, message, true);
   message::send(transport_, peer, message::Cancel{lease.number});
@@ -119,6 +124,7 @@ void Orchestrator::bar(const Health::Verdict& verdict, Peer through) {
     for (const Health::Failure& failure : failures)
       ledger_.refund(failure.pack, failure.slots, crew_[peer].host);
     if (phase == WorkerPhase::busy && peer != through) take_back(peer);
+    cancel_booking(peer);
     enter(peer, WorkerPhase::barred);
   }
 }
@@ -139,7 +145,9 @@ bool Orchestrator::check_deadlines() {
   while (const auto peer = crew_.pop_due(now_)) {
     Worker& worker = crew_[*peer];
     // While another of its node gets the data, it is that one that has to speak.
-    if (worker.phase == WorkerPhase::starting && node_data_.waits(*peer, worker.node)) worker.heard = now_;
+    if (worker.phase == WorkerPhase::starting && worker.learning &&
+        data_of(*worker.learning).nodes.waits(*peer, worker.node))
+      worker.heard = now_;
     worker.heard = std::max(worker.heard, stood_still_until_);
     if (worker.heard + patience(*peer) > now_) {
       crew_.watch(*peer, worker.heard + patience(*peer));  // it has been heard since: look again later
@@ -164,14 +172,17 @@ bool Orchestrator::check_losses() {
 }
 
 void Orchestrator::enter(Peer peer, WorkerPhase phase) {
+  if (std::exchange(crew_[peer].relearns, phase == WorkerPhase::starting && health_.ready(peer)))
+    --relearning_;
+  relearning_ += crew_[peer].relearns;
   crew_.enter(peer, phase, now_);
   if (phase == WorkerPhase::starting || phase == WorkerPhase::busy)
     crew_.watch(peer, crew_[peer].heard + patience(peer));
-  health_.expect(crew_.in(WorkerPhase::starting));
+  health_.expect(crew_.in(WorkerPhase::starting)-relearning_);
   if (phase == WorkerPhase::idle) {
     health_.join(peer, crew_[peer].node);
     crew_.hold(peer, health_.on_probation(peer));
-  } else if (phase != WorkerPhase::busy) {
+  } else if (phase != WorkerPhase::busy && !crew_[peer].relearns) {
     health_.leave(peer);
   }
 }

@@ -23,24 +23,33 @@ std::string killer_message(std::uint32_t deaths, const std::string& host) {
 
 }  // namespace
 
-Ledger::Ledger(const Plan& plan, const Limits& limits, RecordSink& sink) : limits_(limits), sink_(sink) {
+Ledger::Ledger(const Plan& plan, const Limits& limits, RecordSink& sink) : sink_(sink) {
   if (plan.costs.size() != plan.packs.size()) throw InternalError("the plan has not one cost for each pack");
-  if (limits.max_tries == 0 || limits.max_deaths == 0)
-    throw InternalError("a cell must have one try at least");
-  for (const std::string& model : plan.models) models_.push_back({model});
+  for (const ExperimentPlan& planned : plan.experiments) {
+    Experiment& experiment = experiments_.emplace_back();
+    experiment.name = planned.name;
+    experiment.limits = planned.limits.value_or(limits);
+    if (experiment.limits.max_tries == 0 || experiment.limits.max_deaths == 0)
+      throw InternalError("a cell must have one try at least");
+    for (const std::string& model : planned.models) experiment.models.push_back({model});
+    experiment.left.resize(experiment.models.size());
+  }
   for (const Pack& pack : plan.packs) {
-    if (pack.width == 0 || pack.model >= models_.size())
+    if (pack.experiment >= experiments_.size() || pack.width == 0 ||
+        pack.model >= experiments_[pack.experiment].models.size())
       throw InternalError("the plan has an impossible pack");
     packs_.push_back({pack, cells_.size(), pack.width});
     cells_.resize(cells_.size() + pack.width);
-    models_[pack.model].cells += pack.width;
+    Experiment& experiment = experiments_[pack.experiment];
+    experiment.models[pack.model].cells += pack.width;
+    experiment.missing += pack.width;
     missing_ += pack.width;
-    left_.resize(models_.size());
-    auto& left = left_[pack.model];
+    auto& left = experiment.left[pack.model];
     left.resize(std::max<std::size_t>(left.size(), pack.fraction + 1));
     left[pack.fraction] += pack.width;
+    const auto& start = plan.experiments[pack.experiment].start;
     for (std::uint32_t slot = 0; slot < pack.width; ++slot)
-      take_over(packs_.size() - 1, slot, plan.start(pack.cell(slot)));
+      take_over(packs_.size() - 1, slot, start(pack.cell(slot)));
   }
   if (suspects_ > 0)
     spdlog::warn("{} cells were running when an earlier run or its worker died; they run singly, at the end",
@@ -50,17 +59,18 @@ Ledger::Ledger(const Plan& plan, const Limits& limits, RecordSink& sink) : limit
 /// The cell as an earlier run left it.
 void Ledger::take_over(std::size_t pack, std::uint32_t slot, const CellStart& start) {
   Cell& known = cell(pack, slot);
+  const Limits& limits = limits_of(pack);
   known.attempt = start.attempt;
   known.failures = start.failures;
   known.deaths = start.suspicion.deaths;
   if (start.state == CellState::done) {
-    models_[packs_[pack].pack.model].solutions += start.solution;
+    model(pack).solutions += start.solution;
     return settle(pack, slot, CellState::done);
   }
-  const bool given_up = known.deaths >= limits_.max_deaths || known.failures >= limits_.max_tries;
+  const bool given_up = known.deaths >= limits.max_deaths || known.failures >= limits.max_tries;
   if (start.state == CellState::failed && given_up) return settle(pack, slot, CellState::failed);
   // Killed while its last failure, or that it was given up, was being recorded.
-  known.failures = std::min(known.failures, limits_.max_tries - 1);
+  known.failures = std::min(known.failures, limits.max_tries - 1);
 
   known.level = static_cast<std::uint8_t>(std::min<std::uint32_t>(start.suspicion.level, downed_job));
   suspects_ += known.level > 0;
@@ -69,18 +79,37 @@ void Ledger::take_over(std::size_t pack, std::uint32_t slot, const CellStart& st
   else if (start.state == CellState::lost)
     accuse(known, suspect, false);
   // Its last try may have been singly, and begun: see fail().
-  const bool last_try = known.failures + 1 >= limits_.max_tries;
+  const bool last_try = known.failures + 1 >= limits.max_tries;
   known.apart = known.level > 0 || (last_try && (start.state == CellState::failed || known.attempt > 1));
   judged_now_ += known.level != start.suspicion.level || known.deaths != start.suspicion.deaths;
-  if (known.deaths >= limits_.max_deaths) return give_up(pack, slot, -1, start.host);
+  if (known.deaths >= limits.max_deaths) return give_up(pack, slot, -1, start.host);
   if (start.state != CellState::leased) return;
   const CellKey key = packs_[pack].pack.cell(slot);
   sink_.set_states(std::span(&key, 1), CellState::lost, known.attempt, suspicion(known));
 }
 
+void Ledger::close(std::uint32_t number) {
+  Experiment& experiment = experiments_[number];
+  if (experiment.closed) return;
+  experiment.closed = true;
+  missing_ -= experiment.missing;
+}
+
+std::string Ledger::name(std::uint32_t experiment) const {
+  return experiments_.size() > 1 ? experiments_[experiment].name : std::string();
+}
+
 std::string Ledger::describe(const Pack& pack) const {
-  return fmt::format("model {}, fraction {}, trials {} to {}", models_[pack.model].name, pack.fraction,
-                     pack.first_trial, pack.first_trial + pack.width - 1);
+  const std::string experiment = name(pack.experiment);
+  return fmt::format("{}{}model {}, fraction {}, trials {} to {}", experiment, experiment.empty() ? "" : ", ",
+                     experiments_[pack.experiment].models[pack.model].name, pack.fraction, pack.first_trial,
+                     pack.first_trial + pack.width - 1);
+}
+
+std::string Ledger::name_of_model(const Pack& pack) const {
+  const std::string experiment = name(pack.experiment);
+  const std::string& model = experiments_[pack.experiment].models[pack.model].name;
+  return experiment.empty() ? model : fmt::format("{}, {}", experiment, model);
 }
 
 // ---- questions ----------------------------------------------------------------------------------
@@ -140,20 +169,22 @@ std::uint32_t Ledger::lease(std::size_t pack, const std::vector<std::uint32_t>& 
 void Ledger::record(std::size_t pack, std::uint32_t slot, CellReport report) {
   report.run.failures = cell(pack, slot).failures;
   report.run.suspicion = suspicion(cell(pack, slot));
-  models_[packs_[pack].pack.model].solutions += sink_.write(report);
+  model(pack).solutions += sink_.write(report);
   ++recorded_now_;
+  ++experiment(pack).recorded_now;
   settle(pack, slot, CellState::done);
 }
 
 bool Ledger::fail(std::size_t pack, std::uint32_t slot, CellReport report, bool in_company) {
   Cell& known = cell(pack, slot);
+  const std::uint32_t max_tries = limits_of(pack).max_tries;
   ++known.failures;
-  if (in_company && known.failures >= limits_.max_tries) known.failures = limits_.max_tries - 1;
+  if (in_company && known.failures >= max_tries) known.failures = max_tries - 1;
   // The last try shows whether it is this cell that fails.
-  if (in_company && known.failures + 1 >= limits_.max_tries) known.apart = true;
-  const bool last = known.failures >= limits_.max_tries;
-  spdlog::warn("{}, trial {}: failed ({} of {} tries): {}", models_[packs_[pack].pack.model].name,
-               report.key.trial, known.failures, limits_.max_tries, report.run.message);
+  if (in_company && known.failures + 1 >= max_tries) known.apart = true;
+  const bool last = known.failures >= max_tries;
+  spdlog::warn("{}, trial {}: failed ({} of {} tries): {}", name_of_model(packs_[pack].pack),
+               report.key.trial, known.failures, max_tries, report.run.message);
   report.state = CellState::failed;
   report.run.attempt = known.attempt;
   report.run.failures = known.failures;
@@ -162,6 +193,7 @@ bool Ledger::fail(std::size_t pack, std::uint32_t slot, CellReport report, bool 
   known.state = CellState::pending;
   if (!last) return false;
   ++failed_now_;
+  ++experiment(pack).failed_now;
   settle(pack, slot, CellState::failed);
   return true;
 }
@@ -200,7 +232,7 @@ void Ledger::lose(std::size_t pack, const std::vector<std::uint32_t>& wanted, bo
     known.state = CellState::pending;
     accuse(known, suspect, singly);
     known.apart = true;
-    if (known.deaths >= limits_.max_deaths) {
+    if (known.deaths >= limits_of(pack).max_deaths) {
       give_up(pack, slot, peer, host);
       continue;
     }
@@ -242,10 +274,10 @@ void Ledger::give_up(std::size_t pack, std::uint32_t slot, Peer peer, const std:
   report.run.rank = peer;
   report.run.host = host;
   report.run.message = killer_message(known.deaths, host);
-  spdlog::error("{}, trial {}: {}", models_[packs_[pack].pack.model].name, report.key.trial,
-                report.run.message);
+  spdlog::error("{}, trial {}: {}", name_of_model(packs_[pack].pack), report.key.trial, report.run.message);
   sink_.write(report);
   ++failed_now_;
+  ++experiment(pack).failed_now;
   settle(pack, slot, CellState::failed);
 }
 
@@ -254,11 +286,12 @@ void Ledger::settle(std::size_t pack, std::uint32_t slot, CellState state) {
   Cell& known = cell(pack, slot);
   suspects_ -= known.level > 0;
   known.state = state;
-  ModelProgress& model = models_[packs_[pack].pack.model];
-  ++(state == CellState::done ? model.done : model.failed);
+  ++(state == CellState::done ? model(pack).done : model(pack).failed);
   --packs_[pack].missing;
-  --missing_;
-  --left_[packs_[pack].pack.model][packs_[pack].pack.fraction];
+  Experiment& of = experiment(pack);
+  --of.missing;
+  --of.left[packs_[pack].pack.model][packs_[pack].pack.fraction];
+  if (!of.closed) --missing_;
 }
 
 }  // namespace seldon::orchestrator

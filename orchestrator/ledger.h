@@ -22,16 +22,32 @@ class Ledger {
 
   std::size_t size() const { return packs_.size(); }
   const Pack& pack(std::size_t index) const { return packs_[index].pack; }
+  /// No cell is left of any experiment that has not been closed.
   bool complete() const { return missing_ == 0; }
+  /// What is left of the experiment is not done in this run. To be called when none of its cells is LEASED.
+  void close(std::uint32_t experiment);
+  bool closed(std::uint32_t experiment) const { return experiments_[experiment].closed; }
+  std::size_t experiments() const { return experiments_.size(); }
   std::uint64_t suspects() const { return suspects_; }
   std::uint64_t preempted() const { return preempted_; }
   std::uint64_t recorded_now() const { return recorded_now_; }
   std::uint64_t failed_now() const { return failed_now_; }
+  std::uint64_t recorded_now(std::uint32_t experiment) const { return experiments_[experiment].recorded_now; }
+  std::uint64_t failed_now(std::uint32_t experiment) const { return experiments_[experiment].failed_now; }
+  /// Cells of it that are not final.
+  std::uint64_t missing_of(std::uint32_t experiment) const { return experiments_[experiment].missing; }
+  const Limits& limits(std::uint32_t experiment) const { return experiments_[experiment].limits; }
   /// Cells that this start suspects more than the store did, or has given up.
   std::uint64_t judged_now() const { return judged_now_; }
-  const std::vector<ModelProgress>& models() const { return models_; }
+  const std::vector<ModelProgress>& models(std::uint32_t experiment) const {
+    return experiments_[experiment].models;
+  }
   /// [model][fraction] cells that are not final.
-  const std::vector<std::vector<std::uint64_t>>& left() const { return left_; }
+  const std::vector<std::vector<std::uint64_t>>& left(std::uint32_t experiment) const {
+    return experiments_[experiment].left;
+  }
+  /// The experiment's name where there are several, else nothing.
+  std::string name(std::uint32_t experiment) const;
   /// "model qsa, fraction 3, trials 0 to 24".
   std::string describe(const Pack& pack) const;
 
@@ -82,6 +98,14 @@ class Ledger {
     bool apart = false;
     std::uint32_t attempt = 0, failures = 0, deaths = 0;
   };
+  struct Experiment {
+    std::string name;
+    Limits limits;
+    std::vector<ModelProgress> models;
+    std::vector<std::vector<std::uint64_t>> left;  // [model][fraction]
+    std::uint64_t missing = 0, recorded_now = 0, failed_now = 0;
+    bool closed = false;
+  };
   struct PackCells {
     Pack pack;
     std::size_t first = 0;      // of cells_
@@ -102,13 +126,16 @@ class Ledger {
   void give_up(std::size_t pack, std::uint32_t slot, Peer peer, const std::string& host);
   void settle(std::size_t pack, std::uint32_t slot, CellState state);
   Suspicion suspicion(const Cell& cell, bool alone = false) const { return {cell.level, cell.deaths, alone}; }
+  Experiment& experiment(std::size_t pack) { return experiments_[packs_[pack].pack.experiment]; }
+  const Limits& limits_of(std::size_t pack) { return experiment(pack).limits; }
+  ModelProgress& model(std::size_t pack) { return experiment(pack).models[packs_[pack].pack.model]; }
+  /// "qsa", or "loans, qsa".
+  std::string name_of_model(const Pack& pack) const;
 
-  Limits limits_;
   RecordSink& sink_;
+  std::vector<Experiment> experiments_;
   std::vector<PackCells> packs_;  // in the order of the plan
   std::vector<Cell> cells_;
-  std::vector<ModelProgress> models_;
-  std::vector<std::vector<std::uint64_t>> left_;
   std::uint64_t missing_ = 0, suspects_ = 0, preempted_ = 0, recorded_now_ = 0, failed_now_ = 0,
                 judged_now_ = 0;
 };

@@ -39,6 +39,15 @@ std::vector<Peer> NodeData::settle(const std::string& node_name, std::optional<m
   return std::exchange(node.waiting, {});
 }
 
+std::vector<Peer> NodeData::give_up(Peer worker, const std::string& node_name) {
+  const auto found = nodes_.find(node_name);
+  if (found == nodes_.end()) return {};
+  const bool placing = found->second.leader == worker && found->second.state == Node::State::placing;
+  if (placing) return leave(worker, node_name);
+  std::erase(found->second.waiting, worker);
+  return {};
+}
+
 std::vector<Peer> NodeData::leave(Peer worker, const std::string& node_name) {
   const auto found = nodes_.find(node_name);
   if (found == nodes_.end()) return {};

@@ -1,6 +1,6 @@
 #pragma once
-// From whom each worker gets the data: rank 0 sends it once to each node, to the first worker that says hello
-// there; the others of the node map that copy.
+// From whom each worker gets a data set: rank 0 sends it once to each node, to the first worker there that
+// needs it; the others of the node map that copy.
 
 #include <map>
 #include <optional>
@@ -32,6 +32,9 @@ class NodeData {
   /// The node's first worker has placed the data, or has failed to: who waited and can now be served by
   /// arrive().
   std::vector<Peer> settle(const std::string& node, std::optional<message::SharedPlace> place);
+  /// `worker` goes on, but without the data: if it was to place it and has not, another one has to. Who
+  /// waited comes back.
+  std::vector<Peer> give_up(Peer worker, const std::string& node);
   /// `worker` cannot serve its node any more: if it was to place the data, another one has to. Who waited
   /// comes back.
   std::vector<Peer> leave(Peer worker, const std::string& node);

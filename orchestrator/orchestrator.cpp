@@ -16,12 +16,6 @@ constexpr int messages_per_turn = 256;  // then the caller gets a chance to sync
 
 constexpr double longest_without_a_look = 5;  // seconds, at deadlines, while messages keep coming
 
-/// At least a second; of many workers rank 0 hears a thousand in a second, but of each one ten times in a
-/// lease.
-double seconds_between_heartbeats(int workers, double lease_seconds) {
-  return std::clamp(workers / 1000.0, 1.0, std::max(1.0, lease_seconds / 10));
-}
-
 }  // namespace
 
 Orchestrator::Orchestrator(const Plan& plan, Supply supply, Limits limits, Transport& transport,
@@ -35,10 +29,10 @@ Orchestrator::Orchestrator(const Plan& plan, Supply supply, Limits limits, Trans
       costs_(plan),
       queue_(costs_),
       crew_(transport.size(), transport.self(), clock_()),
-      node_data_(supply_.node, supply_.place),
       now_(clock_()),
       started_(now_),
       last_suspended_(now_) {
+  take_supply(std::exchange(supply_.experiments, {}));
   for (std::size_t pack = 0; pack < ledger_.size(); ++pack) {
     enqueue(pack);
     for (const std::uint32_t slot : ledger_.apart(pack)) enqueue(pack, slot);
@@ -74,8 +68,8 @@ bool Orchestrator::turn() {
     deadlines_checked_ = now_;
     busy |= check_deadlines();
   }
-  const bool too_many_failed = limits_.max_fails && ledger_.failed_now() > *limits_.max_fails;
-  if (!stopping_ && (too_many_failed || (grace_ends_ && now_ >= *grace_ends_))) stop();
+  close_where_too_many_failed();
+  if (!stopping_ && grace_ends_ && now_ >= *grace_ends_) stop();
   hand_out();
   return busy;
 }
@@ -113,7 +107,7 @@ bool Orchestrator::finished() const {
   if (crew_.in(WorkerPhase::busy) > 0) return false;
   if (grace_ends_ || out_of_time_) return true;
   // A suspended worker may come back; wait for it as long as for a heartbeat.
-  return crew_.usable() == 0 &&
+  return (crew_.usable() == 0 || nobody_can_) &&
          (crew_.in(WorkerPhase::suspended) == 0 || now_ - last_suspended_ > limits_.lease_seconds);
 }
 
@@ -168,43 +162,39 @@ void Orchestrator::on(Peer from, const message::Hello& hello) {
     return lose(from, WorkerPhase::gone, LeaseEnd::preempted,
                 "would compute other numbers than rank 0 (" + hello.numerics + " instead of " +
                     supply_.numerics + "); use hosts of one kind");
-  supply(from);
-}
-
-/// Sends the config, and the data or where to find it, unless the worker has to wait for another one of its
-/// node.
-void Orchestrator::supply(Peer peer) {
-  const std::string& node = crew_[peer].node;
-  crew_[peer].heard = now_;  // one that waits for another of its node is not silent
-  const auto way = supply_.share ? node_data_.arrive(peer, node) : NodeData::Way::keep;
-  if (way == NodeData::Way::wait) return;
-  message::Setup setup{supply_.experiment,
-                       supply_.config,
-                       {},
-                       way == NodeData::Way::send,
-                       seconds_between_heartbeats(crew_.size() - 1, limits_.lease_seconds)};
-  if (way == NodeData::Way::map) setup.place = node_data_.place(node);
-  message::send(transport_, peer, setup);
-  if (way != NodeData::Way::map) transport_.send(peer, static_cast<int>(Tag::data), supply_.data);
+  if (experiments_.size() == 1) {
+    crew_[from].learning = 0;
+    return supply(from);
+  }
+  enter(from, WorkerPhase::idle);  // what it has to know first, shows with its first pack
+  if (crew_.in(WorkerPhase::starting) == 0)
+    spdlog::info("workers here: {}", crew_.in(WorkerPhase::idle) + crew_.in(WorkerPhase::busy));
 }
 
 void Orchestrator::on(Peer from, const message::Placed& placed) {
   if (!placed.place)
     spdlog::warn("the ranks of {} cannot share one copy of the data ({}); each keeps its own",
                  crew_[from].host, placed.reason);
-  for (const Peer waiting : node_data_.settle(crew_[from].node, placed.place)) supply(waiting);
+  for (const Peer waiting : data_of(placed.experiment).nodes.settle(crew_[from].node, placed.place))
+    supply(waiting);
 }
 
 void Orchestrator::on(Peer from, const message::NeedData& need) {
   spdlog::warn("{} cannot map its node's copy of the data ({}); it gets its own", name(from), need.reason);
-  transport_.send(from, static_cast<int>(Tag::data), supply_.data);
+  transport_.send(from, static_cast<int>(Tag::data), data_of(need.experiment).bytes);
 }
 
-void Orchestrator::on(Peer from, const message::Ready&) {
-  if (crew_[from].phase != WorkerPhase::starting && crew_[from].phase != WorkerPhase::suspended) return;
+void Orchestrator::on(Peer from, const message::Ready& ready) {
+  Worker& worker = crew_[from];
+  if (worker.phase != WorkerPhase::starting && worker.phase != WorkerPhase::suspended) return;
+  for (const std::uint32_t dropped : ready.dropped) worker.knows.erase(dropped);
+  worker.knows.insert(ready.experiment);
+  worker.learning.reset();
+  experiments_[ready.experiment].set_up = true;
   enter(from, WorkerPhase::idle);
-  if (crew_.in(WorkerPhase::starting) == 0)
+  if (experiments_.size() == 1 && crew_.in(WorkerPhase::starting) == 0)
     spdlog::info("workers ready: {}", crew_.in(WorkerPhase::idle) + crew_.in(WorkerPhase::busy));
+  fulfil_booking(from);
 }
 
 void Orchestrator::on(Peer from, message::CellDone done) {
@@ -227,7 +217,7 @@ void Orchestrator::on(Peer from, message::CellDone done) {
                         std::to_string(done.report.key.trial) + " of " +
                         ledger_.describe(ledger_.pack(pack)) + ")");
   if (done.report.state != CellState::done) {
-    const bool in_company = worker.lease.wanted.size() > 1 && costs_.together(ledger_.pack(pack).model);
+    const bool in_company = worker.lease.wanted.size() > 1 && costs_.together(ledger_.pack(pack));
     return fail(from, slot, std::move(done.report), in_company);
   }
   ledger_.record(pack, slot, std::move(done.report));
@@ -255,6 +245,7 @@ void Orchestrator::on(Peer from, const message::Heartbeat& beat) {
 }
 
 void Orchestrator::on(Peer from, const message::Fault& fault) {
+  if (fault.experiment && experiments_.size() > 1) return cannot_set_up(from, *fault.experiment, fault.text);
   lose(from, WorkerPhase::gone, LeaseEnd::preempted, "cannot work: " + fault.text);
 }
 

@@ -7,7 +7,9 @@
 #include <deque>
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -33,7 +35,8 @@ using Clock = std::function<double()>;
 class Orchestrator {
  public:
   /// `transport` and `sink` must outlive it. Tells the sink at once what follows from what an earlier run
-  /// left behind. Throws InternalError if the plan contradicts itself.
+  /// left behind. Throws InternalError if the plan contradicts itself, or has other experiments than the
+  /// supply.
   Orchestrator(const Plan& plan, Supply supply, Limits limits, Transport& transport, RecordSink& sink,
                Clock clock);
   Orchestrator(const Orchestrator&) = delete;
@@ -75,6 +78,28 @@ class Orchestrator {
     std::optional<std::uint32_t> slot;
   };
 
+  /// A pack that is kept for a worker which is being supplied for its experiment.
+  struct Booking {
+    Task task;
+    Peer peer = 0;
+  };
+
+  struct DataSet {
+    std::string key;
+    SharedBytes bytes;
+    NodeData nodes;
+  };
+
+  struct Experiment {
+    std::string config;
+    std::size_t data = 0;  // of data_sets_
+    bool set_up = false;   // by some worker
+    std::set<Peer> failed_workers;
+    std::set<std::string> failed_nodes;  // theirs
+    bool too_many_failed = false;
+    std::string ended;  // why; empty: it goes on
+  };
+
   void receive(const Transport::Arrival& arrival);
   void on(Peer from, const message::Hello& hello);
   void on(Peer from, const message::Placed& placed);
@@ -85,7 +110,19 @@ class Orchestrator {
   void on(Peer from, const message::Heartbeat& beat);
   void on(Peer from, const message::Fault& fault);
   void on(Peer from, const message::Bye& bye);
-  void supply(Peer worker);
+
+  // What workers have to know of an experiment (supply.cpp).
+  void take_supply(const std::vector<ExperimentSupply>& supplies);
+  void learn(Peer peer, std::uint32_t experiment);
+  void supply(Peer peer);
+  DataSet& data_of(std::uint32_t experiment) { return data_sets_[experiments_[experiment].data]; }
+  void cannot_set_up(Peer peer, std::uint32_t experiment, const std::string& why);
+  void blame_set_up(Peer peer, std::uint32_t experiment, const std::string& why);
+  bool able(Kind kind, std::uint32_t experiment) const { return kinds_[kind][experiment]; }
+  Kind kind_of(const Worker& worker);
+  /// Ends an experiment in this run; the others go on.
+  void close(std::uint32_t experiment, const std::string& why);
+  void close_where_too_many_failed();
 
   // What brings work and workers together (dispatch.cpp).
   void enqueue(std::size_t pack);
@@ -95,8 +132,20 @@ class Orchestrator {
   bool hand_out_task(std::deque<Task>& tasks, bool strict);
   bool hand_out_from_queue(bool strict);
   std::optional<Peer> worker_for(const Task& task, bool strict) const;
+  bool has_idle(Crew::Pool pool) const;
+  bool has_idle(Crew::Pool pool, std::uint32_t experiment) const;
+  std::optional<Peer> pick(Crew::Pool pool, std::uint32_t experiment,
+                           const std::function<bool(Peer)>& may) const;
+  bool someone_may_run_what_is_left() const;
   double seconds_for_a_pack() const;
   double estimate(const Task& task) const;
+  std::uint32_t experiment(const Task& task) const { return ledger_.pack(task.pack).experiment; }
+  bool exclusive(const Task& task) const;
+  void give(Peer peer, const Task& task);
+  void book(Peer peer, const Task& task);
+  void fulfil_booking(Peer peer);
+  void cancel_booking(Peer peer);
+  void put_back(const Task& task);
   void lease(Peer peer, const Task& task);
 
   // How leases end (leases.cpp).
@@ -114,9 +163,12 @@ class Orchestrator {
   void enter(Peer peer, WorkerPhase phase);
   double patience(Peer peer) const;
   std::string name(Peer peer) const;
+  ExperimentProgress progress(std::uint32_t experiment) const;
+  std::string why_ended() const;
+  std::string what_is_left() const;
   std::optional<std::string> find_hopeless() const;
 
-  Supply supply_;
+  Supply supply_;  // but for what moves to experiments_ and data_sets_
   Limits limits_;
   Transport& transport_;
   RecordSink& sink_;
@@ -130,14 +182,20 @@ class Orchestrator {
 
   Crew crew_;
   Health health_;
-  NodeData node_data_;
+  std::vector<DataSet> data_sets_;
+  std::vector<Experiment> experiments_;
+  std::vector<std::vector<bool>> kinds_;  // [kind][experiment] it may be given packs of it
+  std::map<std::vector<bool>, Kind> kind_numbers_;
+  std::map<std::uint64_t, Booking> bookings_;
 
   double now_, started_, last_suspended_;
-  std::uint64_t last_lease_ = 0, late_ = 0;
+  std::uint64_t last_lease_ = 0, last_booking_ = 0, late_ = 0;
+  std::uint64_t relearning_ = 0;     // workers that are starting anew, for one more experiment
+  std::uint64_t failed_judged_ = 0;  // Ledger::failed_now() when max_fails was looked at last
   double deadlines_checked_ = -std::numeric_limits<double>::infinity();  // on the clock
   double stood_still_until_ = -std::numeric_limits<double>::infinity();  // on the clock
   double stood_still_ = 0;                                               // seconds, in all
-  bool stopping_ = false, out_of_time_ = false, exclusive_runs_ = false;
+  bool stopping_ = false, out_of_time_ = false, nobody_can_ = false, exclusive_runs_ = false;
   std::optional<double> grace_ends_;  // set while draining
   std::optional<std::string> hopeless_;
 };

@@ -4,7 +4,8 @@
 
 namespace seldon::orchestrator {
 
-PackQueue::PackQueue(const CostModel& costs) : costs_(costs), lines_(costs.groups()) {}
+PackQueue::PackQueue(const CostModel& costs)
+    : costs_(costs), lines_(costs.groups()), orders_(costs.families()) {}
 
 void PackQueue::push(std::size_t pack, Group group, std::uint32_t cells) {
   Line& line = lines_[group];
@@ -13,15 +14,28 @@ void PackQueue::push(std::size_t pack, Group group, std::uint32_t cells) {
   if (line.packs.size() == 1) place(group);
 }
 
-std::optional<std::size_t> PackQueue::pop_longest(double longest) {
-  const auto found = order_.lower_bound({-longest, 0, 0});
-  if (found == order_.end()) return std::nullopt;
-  return pop(std::get<2>(*found));
+std::optional<std::size_t> PackQueue::pop_longest(double longest, const May& may) {
+  std::optional<Place> best;
+  for (const Place& head : heads_) {
+    if (best && *best < head) break;
+    const Family family = costs_.family(std::get<2>(head));
+    if (!may(family)) continue;
+    const auto fits = orders_[family].lower_bound({-longest, 0, 0});
+    if (fits != orders_[family].end() && (!best || *fits < *best)) best = *fits;
+  }
+  if (!best) return std::nullopt;
+  return pop(std::get<2>(*best));
 }
 
-std::optional<std::size_t> PackQueue::pop_shortest() {
-  if (order_.empty()) return std::nullopt;
-  return pop(std::get<2>(*std::prev(order_.end())));
+std::optional<std::size_t> PackQueue::pop_shortest(const May& may) {
+  std::optional<Place> best;
+  for (const Place& head : heads_) {
+    const Family family = costs_.family(std::get<2>(head));
+    const Place& last = *std::prev(orders_[family].end());
+    if ((!best || *best < last) && may(family)) best = last;
+  }
+  if (!best) return std::nullopt;
+  return pop(std::get<2>(*best));
 }
 
 void PackQueue::reorder(Group group) {
@@ -30,14 +44,31 @@ void PackQueue::reorder(Group group) {
   place(group);
 }
 
+void PackQueue::drop(std::uint32_t experiment) {
+  for (Group group = 0; group < lines_.size(); ++group) {
+    if (lines_[group].packs.empty() || costs_.experiment(costs_.family(group)) != experiment) continue;
+    take_out(group);
+    lines_[group].packs.clear();
+  }
+}
+
+template <class Change>
+void PackQueue::change(Family family, const Change& change) {
+  std::set<Place>& order = orders_[family];
+  if (!order.empty()) heads_.erase(*order.begin());
+  change(order);
+  if (!order.empty()) heads_.insert(*order.begin());
+}
+
 void PackQueue::place(Group group) {
   Line& line = lines_[group];
   line.key = -costs_.estimate(group) * line.packs.front().cells;
-  order_.emplace(line.key, *line.rank, group);
+  change(costs_.family(group), [&](std::set<Place>& order) { order.emplace(line.key, *line.rank, group); });
 }
 
 void PackQueue::take_out(Group group) {
-  order_.erase({lines_[group].key, *lines_[group].rank, group});
+  const Line& line = lines_[group];
+  change(costs_.family(group), [&](std::set<Place>& order) { order.erase({line.key, *line.rank, group}); });
 }
 
 std::size_t PackQueue::pop(Group group) {

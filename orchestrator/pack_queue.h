@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <set>
 #include <tuple>
@@ -16,17 +17,24 @@ namespace seldon::orchestrator {
 /// every call costs O(log groups), also when an estimate moves.
 class PackQueue {
  public:
+  /// Whether packs of this model can go now.
+  using May = std::function<bool(Family)>;
+  static bool any(Family) { return true; }
+
   explicit PackQueue(const CostModel& costs);
 
-  bool empty() const { return order_.empty(); }
+  bool empty() const { return heads_.empty(); }
   /// `cells` is what a worker has to compute for it.
   void push(std::size_t pack, Group group, std::uint32_t cells);
-  /// Takes out the first pack of the longest group whose estimate is at most `longest`.
-  std::optional<std::size_t> pop_longest(double longest);
-  /// Takes out the first pack of the shortest group.
-  std::optional<std::size_t> pop_shortest();
+  /// Takes out the first pack of the longest group that may go and whose estimate is at most `longest`. Asks
+  /// for each model at most once, in the order of their longest groups.
+  std::optional<std::size_t> pop_longest(double longest, const May& may = any);
+  /// Takes out the first pack of the shortest group that may go.
+  std::optional<std::size_t> pop_shortest(const May& may = any);
   /// The group's estimate has moved.
   void reorder(Group group);
+  /// Takes out every pack of the experiment.
+  void drop(std::uint32_t experiment);
 
  private:
   struct Waiting {
@@ -35,18 +43,22 @@ class PackQueue {
   };
   struct Line {
     std::deque<Waiting> packs;
-    double key = 0;                     // its place in order_
+    double key = 0;                     // its place in its order
     std::optional<std::uint32_t> rank;  // by its first push: breaks ties
   };
+  using Place = std::tuple<double, std::uint32_t, Group>;  // minus the estimate, rank
 
   void place(Group group);
   void take_out(Group group);
   std::size_t pop(Group group);
+  /// Changes the order of a family and keeps heads_ in step.
+  template <class Change>
+  void change(Family family, const Change& change);
 
   const CostModel& costs_;
-  std::vector<Line> lines_;  // by group
-  std::set<std::tuple<double, std::uint32_t, Group>>
-      order_;  // minus the estimate, rank; lines with packs only
+  std::vector<Line> lines_;              // by group
+  std::vector<std::set<Place>> orders_;  // by family; lines with packs only
+  std::set<Place> heads_;                // the first of each order
   std::uint32_t ranks_ = 0;
 };
 

@@ -141,6 +141,8 @@ void SimulatedCluster::send(Peer to, int tag, SharedBytes bytes) {
   switch (static_cast<Tag>(tag)) {
     case Tag::setup: {
       const auto setup = message::decode<message::Setup>(bytes.view());
+      ++counts_.set_ups;
+      who.learning = setup.experiment;
       who.doing = setup.share ? Doing::placing : Doing::waking;
       who.beat_seconds = setup.heartbeat_seconds;
       who.next_step = time_ + options_.setup_seconds / (setup.share ? 2 : 1);
@@ -153,7 +155,10 @@ void SimulatedCluster::send(Peer to, int tag, SharedBytes bytes) {
       if (who.doing == Doing::computing && message::decode<message::Cancel>(bytes.view()).lease == who.lease)
         who.cancelled = time_;
       break;
-    default:  // the data, which Setup has announced, and the end of the run
+    case Tag::data:  // as Setup has announced
+      ++counts_.data;
+      return;
+    default:  // the end of the run
       return;
   }
   schedule(to);
@@ -188,13 +193,27 @@ std::optional<Transport::Arrival> SimulatedCluster::start_up(Peer peer, double n
     case Doing::placing:
       who.doing = Doing::waking;
       who.next_step = now + options_.setup_seconds / 2;
-      return say(peer, message::Placed{message::SharedPlace{}, ""});
+      return say(peer, message::Placed{message::SharedPlace{}, "", who.learning});
     case Doing::waking:
       who.doing = Doing::idle;
-      return say(peer, message::Ready{});
+      who.idle_since = now;
+      return set_up(peer);
     default:
       throw InternalError("a simulated worker has nothing to do and does it");
   }
+}
+
+Transport::Arrival SimulatedCluster::set_up(Peer peer) {
+  Worker& who = worker(peer);
+  if (who.learning < work_.set_up_fails.size() && work_.set_up_fails[who.learning])
+    return say(peer, message::Fault{"no such measure", who.learning});
+  message::Ready ready{who.learning, {}};
+  who.knows.push_back(who.learning);
+  while (who.knows.size() > options_.most_experiments) {
+    ready.dropped.push_back(who.knows.front());
+    who.knows.pop_front();
+  }
+  return say(peer, ready);
 }
 
 void SimulatedCluster::die(Peer peer, double now) {
@@ -226,6 +245,12 @@ void SimulatedCluster::assign(Peer peer, message::Assign assign) {
   Worker& who = worker(peer);
   if (who.doing != Doing::idle)
     throw InternalError("worker " + std::to_string(peer) + " gets a pack while it has one");
+  const auto known = std::ranges::find(who.knows, assign.pack.experiment);
+  if (known == who.knows.end())
+    throw InternalError("worker " + std::to_string(peer) + " gets a pack of an experiment it does not know");
+  who.knows.erase(known);
+  who.knows.push_back(assign.pack.experiment);
+  counts_.short_of_work += std::max(0.0, time_ - who.idle_since);
   for (const std::uint32_t slot : assign.slots.wanted)
     store_.check_leased(assign.pack.cell(slot), assign.attempt);
   ++counts_.assigned;
@@ -238,7 +263,7 @@ void SimulatedCluster::assign(Peer peer, message::Assign assign) {
   const double now = std::max(time_, who.wakes);
   who.beats = now + who.beat_seconds;
   who.slots = std::move(assign.slots.wanted);
-  if (!work_.together[who.pack.model]) return begin_cell(who, now);
+  if (!together(who)) return begin_cell(who, now);
 
   // The whole width is computed; a wanted trial takes the place of each that is filled.
   who.begun = who.finished = now;
@@ -267,6 +292,7 @@ std::optional<Transport::Arrival> SimulatedCluster::compute(Peer peer, double no
   if (now >= who.cancelled) {
     account(who, now);
     who.doing = Doing::idle;
+    who.idle_since = now;
     return say(peer, message::PackDone{who.lease, true});
   }
   if (now < who.finished) {
@@ -276,18 +302,19 @@ std::optional<Transport::Arrival> SimulatedCluster::compute(Peer peer, double no
   }
   if (who.position == who.slots.size()) {
     who.doing = Doing::idle;
+    who.idle_since = now;
     return say(peer, message::PackDone{who.lease, false});
   }
   const Arrival arrival = say(peer, message::CellDone{who.lease, report(peer, who.slots[who.position])});
   account(who, now);
   ++who.position;
-  if (!work_.together[who.pack.model] && who.position < who.slots.size()) begin_cell(who, who.finished);
+  if (!together(who) && who.position < who.slots.size()) begin_cell(who, who.finished);
   return arrival;
 }
 
 void SimulatedCluster::account(const Worker& who, double now) {
   if (who.doing != Doing::computing || who.position == who.slots.size()) return;
-  if (work_.together[who.pack.model] && who.position > 0) return;
+  if (together(who) && who.position > 0) return;
   counts_.computed += std::max(0.0, std::min(now, who.finished) - who.begun);
 }
 
@@ -302,7 +329,7 @@ CellReport SimulatedCluster::report(Peer peer, std::uint32_t slot) const {
   report.run.rank = peer;
   report.run.width = who.pack.width;
   report.run.seconds_total =
-      work_.together[who.pack.model] ? (who.finished - who.begun) / who.pack.width : who.finished - who.begun;
+      together(who) ? (who.finished - who.begun) / who.pack.width : who.finished - who.begun;
   const std::uint64_t fate = mix(options_.seed + mix(grid_.index(report.key) + mix(who.attempt)));
   if (who.bad || static_cast<double>(fate >> 11) * 0x1p-53 < options_.failures) {
     report.state = CellState::failed;

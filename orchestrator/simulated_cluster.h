@@ -20,14 +20,17 @@ namespace seldon::orchestrator {
 
 inline constexpr double never = std::numeric_limits<double>::infinity();
 
-/// What is to be done, and how long it really takes.
+/// What is to be done, and how long it really takes. Models are numbered through all experiments
+/// (CellGrid::model); each must have packs.
 struct SimulatedWork {
   std::vector<Pack> packs;    ///< in the order in which they are handed out
   std::vector<double> costs;  ///< [pack] seconds, as the plan estimates them: all that the orchestrator knows
   std::vector<std::string> models;
   std::vector<bool> together;  ///< [model] a pack computes all its cells at once, and reports them at its end
-  std::vector<bool> seldonian;  ///< [model]
-  std::vector<double> seconds;  ///< [CellGrid::index] what the cell takes a worker of usual speed
+  std::vector<bool> seldonian;              ///< [model]
+  std::vector<std::string> data_keys = {};  ///< [experiment] of its data; missing: its own
+  std::vector<bool> set_up_fails = {};      ///< [experiment] on every worker; missing: no
+  std::vector<double> seconds;              ///< [CellGrid::index] what the cell takes a worker of usual speed
 };
 
 /// The machine and what goes wrong on it. Times are in seconds; times between events are means of exponential
@@ -46,13 +49,14 @@ struct ClusterOptions {
   double hang_every = never;          ///< of each worker
   double hang_seconds = 600;          ///< mean; one hang in four never ends
   double straggler_share = 0;
-  double straggler_factor = 1;     ///< stragglers take so many times longer
-  int bad_nodes = 0;               ///< every cell throws there
-  double failures = 0;             ///< share of tries that end with an exception
-  std::uint32_t killers = 0;       ///< cells that kill whoever computes them
-  double record_seconds = 42e-6;   ///< of rank 0, for a lease and for a record (docs/performance.md)
-  double message_seconds = 20e-6;  ///< of rank 0, for any other message, over TCP
-  double notice_seconds = 0.05;    ///< until the transport knows of a death
+  double straggler_factor = 1;          ///< stragglers take so many times longer
+  int bad_nodes = 0;                    ///< every cell throws there
+  double failures = 0;                  ///< share of tries that end with an exception
+  std::uint32_t killers = 0;            ///< cells that kill whoever computes them
+  double record_seconds = 42e-6;        ///< of rank 0, for a lease and for a record (docs/performance.md)
+  double message_seconds = 20e-6;       ///< of rank 0, for any other message, over TCP
+  double notice_seconds = 0.05;         ///< until the transport knows of a death
+  std::size_t most_experiments = 1000;  ///< that a worker keeps ready for packs
   std::uint64_t seed = 1;
 };
 
@@ -97,9 +101,12 @@ class SimulatedCluster final : public Transport {
   struct Counts {
     std::uint64_t messages = 0;  ///< handled by rank 0
     std::uint64_t heartbeats = 0, assigned = 0, deaths = 0, node_losses = 0, hangs = 0;
-    double alive = 0;     ///< worker-seconds
-    double computed = 0;  ///< worker-seconds spent on cells, recorded or not
-    double busy = 0;      ///< seconds of rank 0
+    std::uint64_t set_ups = 0;  ///< of an experiment on a worker
+    std::uint64_t data = 0;     ///< data sets sent
+    double short_of_work = 0;   ///< worker-seconds between a worker's first set-up and its last pack, idle
+    double alive = 0;           ///< worker-seconds
+    double computed = 0;        ///< worker-seconds spent on cells, recorded or not
+    double busy = 0;            ///< seconds of rank 0
   };
   const Counts& counts() const { return counts_; }
 
@@ -117,8 +124,11 @@ class SimulatedCluster final : public Transport {
     Doing doing = Doing::coming;
     bool bad = false, silent = false;  // silent: it goes on computing while it hangs, and tells afterwards
     double factor = 1;
-    std::uint32_t version = 0;  // of its event in the queue; older ones are void
-    double next_step = never;   // while it starts
+    std::uint32_t version = 0;        // of its event in the queue; older ones are void
+    double next_step = never;         // while it starts
+    std::uint32_t learning = 0;       // experiment
+    std::deque<std::uint32_t> knows;  // experiments, the one used last at the end
+    double idle_since = never;
     double dies = never, hangs = never, wakes = 0;
     double node_dies = never;
     double noticed = never;  // when the transport knows of its death
@@ -142,11 +152,15 @@ class SimulatedCluster final : public Transport {
   void draw_fates();
   Worker& worker(Peer peer) { return workers_[static_cast<std::size_t>(peer)]; }
   std::string node(Peer peer) const { return std::to_string((peer - 1) / options_.workers_per_node); }
+  bool together(const Worker& who) const {
+    return work_.together[grid_.model(who.pack.experiment, who.pack.model)];
+  }
   void schedule(Peer peer);
   /// What the worker does at `now`, and what it says then.
   std::optional<Arrival> step(Peer peer, double now);
   std::optional<Arrival> start_up(Peer peer, double now);
   std::optional<Arrival> compute(Peer peer, double now);
+  Arrival set_up(Peer peer);
   void die(Peer peer, double now);
   void hang(Worker& who, double now);
   void assign(Peer peer, message::Assign assign);

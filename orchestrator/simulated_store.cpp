@@ -10,17 +10,33 @@ namespace seldon::orchestrator {
 
 CellGrid::CellGrid(std::span<const Pack> packs) {
   for (const Pack& pack : packs) {
-    models_ = std::max(models_, pack.model + 1);
-    fractions_ = std::max(fractions_, pack.fraction + 1);
-    trials_ = std::max(trials_, pack.first_trial + pack.width);
+    if (pack.experiment >= extents_.size()) extents_.resize(pack.experiment + 1);
+    Extent& extent = extents_[pack.experiment];
+    extent.models = std::max(extent.models, pack.model + 1);
+    extent.fractions = std::max(extent.fractions, pack.fraction + 1);
+    extent.trials = std::max(extent.trials, pack.first_trial + pack.width);
   }
+  for (Extent& extent : extents_) {
+    extent.first_cell = size_;
+    extent.first_model = all_models_;
+    extent.first_group = all_groups_;
+    size_ += std::size_t{extent.models} * extent.fractions * extent.trials;
+    all_models_ += extent.models;
+    all_groups_ += extent.models * extent.fractions;
+  }
+}
+
+bool CellGrid::contains(CellKey key) const {
+  if (key.experiment >= extents_.size()) return false;
+  const Extent& extent = extents_[key.experiment];
+  return key.model < extent.models && key.fraction < extent.fractions && key.trial < extent.trials;
 }
 
 SimulatedStore::SimulatedStore(const CellGrid& grid, std::vector<bool> repeats)
     : grid_(grid),
       repeats_(std::move(repeats)),
       entries_(grid.size()),
-      groups_(std::size_t{grid.models()} * grid.fractions()),
+      groups_(grid.all_groups()),
       hosts_{""} {}
 
 void SimulatedStore::lease(std::span<const CellKey> keys, std::uint32_t attempt, const Suspicion& suspicion,
@@ -67,7 +83,8 @@ bool SimulatedStore::is_leased(const Entry& entry) const {
 bool SimulatedStore::write(const CellReport& report) {
   Entry& entry = at(report.key);
   if (entry.state == CellState::done) {
-    if (!repeats_[report.key.model]) refuse(report.key, "is recorded twice");
+    if (!repeats_[grid_.model(report.key.experiment, report.key.model)])
+      refuse(report.key, "is recorded twice");
     if (report.state != CellState::done) refuse(report.key, "is DONE, then recorded as FAILED");
     ++repeated_;
     return false;
@@ -77,7 +94,7 @@ bool SimulatedStore::write(const CellReport& report) {
     if (!is_leased(entry) || entry.job != job_) refuse(report.key, "takes a late answer, without a lease");
     ++done_;
     useful_ += report.run.seconds_total;
-    Group& group = groups_[std::size_t{report.key.model} * grid_.fractions() + report.key.fraction];
+    Group& group = groups_[grid_.group(report.key.experiment, report.key.model, report.key.fraction)];
     group.seconds += report.run.seconds_total;
     ++group.cells;
   } else {
@@ -96,12 +113,14 @@ CellStart SimulatedStore::start(CellKey key) const {
           entry.suspicion, is_final(entry.state) ? std::string() : hosts_[entry.host]};
 }
 
-std::vector<std::vector<double>> SimulatedStore::known_seconds() const {
-  std::vector<std::vector<double>> means(grid_.models());
-  for (std::size_t i = 0; i < groups_.size(); ++i)
-    means[i / grid_.fractions()].push_back(groups_[i].cells == 0
-                                               ? std::numeric_limits<double>::quiet_NaN()
-                                               : groups_[i].seconds / static_cast<double>(groups_[i].cells));
+std::vector<std::vector<double>> SimulatedStore::known_seconds(std::uint32_t experiment) const {
+  std::vector<std::vector<double>> means(grid_.models(experiment));
+  for (std::uint32_t model = 0; model < means.size(); ++model)
+    for (std::uint32_t fraction = 0; fraction < grid_.fractions(experiment); ++fraction) {
+      const Group& group = groups_[grid_.group(experiment, model, fraction)];
+      means[model].push_back(group.cells == 0 ? std::numeric_limits<double>::quiet_NaN()
+                                              : group.seconds / static_cast<double>(group.cells));
+    }
   return means;
 }
 
@@ -112,14 +131,14 @@ void SimulatedStore::check_leased(CellKey key, std::uint32_t attempt) const {
 }
 
 SimulatedStore::Entry& SimulatedStore::at(CellKey key) {
-  if (key.model >= grid_.models() || key.fraction >= grid_.fractions() || key.trial >= grid_.trials())
-    refuse(key, "is not in the plan");
+  if (!grid_.contains(key)) refuse(key, "is not in the plan");
   return entries_[grid_.index(key)];
 }
 
 void SimulatedStore::refuse(CellKey key, const char* why) const {
-  throw InternalError("the cell of model " + std::to_string(key.model) + ", fraction " +
-                      std::to_string(key.fraction) + ", trial " + std::to_string(key.trial) + " " + why);
+  throw InternalError("the cell of experiment " + std::to_string(key.experiment) + ", model " +
+                      std::to_string(key.model) + ", fraction " + std::to_string(key.fraction) + ", trial " +
+                      std::to_string(key.trial) + " " + why);
 }
 
 }  // namespace seldon::orchestrator

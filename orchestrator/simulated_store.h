@@ -14,20 +14,41 @@
 
 namespace seldon::orchestrator {
 
-/// Numbers the cells of a plan: [model][fraction][trial], dense.
+/// Numbers the cells of a plan: [experiment][model][fraction][trial], dense in each experiment.
 class CellGrid {
  public:
   explicit CellGrid(std::span<const Pack> packs);
-  std::size_t size() const { return std::size_t{models_} * fractions_ * trials_; }
+  std::size_t size() const { return size_; }
   std::size_t index(CellKey key) const {
-    return (std::size_t{key.model} * fractions_ + key.fraction) * trials_ + key.trial;
+    const Extent& extent = extents_[key.experiment];
+    return extent.first_cell + (std::size_t{key.model} * extent.fractions + key.fraction) * extent.trials +
+           key.trial;
   }
-  std::uint32_t models() const { return models_; }
-  std::uint32_t fractions() const { return fractions_; }
-  std::uint32_t trials() const { return trials_; }
+  bool contains(CellKey key) const;
+  std::uint32_t experiments() const { return static_cast<std::uint32_t>(extents_.size()); }
+  /// Of one experiment.
+  std::uint32_t models(std::uint32_t experiment = 0) const { return extents_[experiment].models; }
+  std::uint32_t fractions(std::uint32_t experiment = 0) const { return extents_[experiment].fractions; }
+  std::uint32_t trials(std::uint32_t experiment = 0) const { return extents_[experiment].trials; }
+  /// Numbers the models of all experiments, and their models at a fraction.
+  std::uint32_t model(std::uint32_t experiment, std::uint32_t model) const {
+    return extents_[experiment].first_model + model;
+  }
+  std::uint32_t group(std::uint32_t experiment, std::uint32_t model, std::uint32_t fraction) const {
+    return extents_[experiment].first_group + model * extents_[experiment].fractions + fraction;
+  }
+  std::uint32_t all_models() const { return all_models_; }
+  std::uint32_t all_groups() const { return all_groups_; }
 
  private:
-  std::uint32_t models_ = 0, fractions_ = 0, trials_ = 0;
+  struct Extent {
+    std::uint32_t models = 0, fractions = 0, trials = 0;
+    std::size_t first_cell = 0;
+    std::uint32_t first_model = 0, first_group = 0;
+  };
+  std::vector<Extent> extents_;
+  std::size_t size_ = 0;
+  std::uint32_t all_models_ = 0, all_groups_ = 0;
 };
 
 /// What it checks:
@@ -39,7 +60,7 @@ class CellGrid {
 ///   may be repeated only where the pack's width makes a worker compute it again.
 class SimulatedStore final : public RecordSink {
  public:
-  /// `repeats`, by model: DONE cells are computed again on the way. `grid` must outlive it.
+  /// `repeats`, by CellGrid::model: DONE cells are computed again on the way. `grid` must outlive it.
   SimulatedStore(const CellGrid& grid, std::vector<bool> repeats);
 
   void lease(std::span<const CellKey> keys, std::uint32_t attempt, const Suspicion& suspicion,
@@ -53,7 +74,7 @@ class SimulatedStore final : public RecordSink {
   void start_job() { ++job_; }
   CellStart start(CellKey key) const;
   /// [model][fraction] mean seconds of the recorded cells, NaN where there is none.
-  std::vector<std::vector<double>> known_seconds() const;
+  std::vector<std::vector<double>> known_seconds(std::uint32_t experiment) const;
   /// A pack with this cell leaves for a worker: its lease has to be on record already.
   void check_leased(CellKey key, std::uint32_t attempt) const;
 
@@ -86,7 +107,7 @@ class SimulatedStore final : public RecordSink {
   const CellGrid& grid_;
   std::vector<bool> repeats_;
   std::vector<Entry> entries_;
-  std::vector<Group> groups_;       // [model][fraction]
+  std::vector<Group> groups_;       // [CellGrid::group]
   std::vector<std::string> hosts_;  // the first is none
   std::unordered_map<std::string, std::uint32_t> host_numbers_;
   std::uint32_t job_ = 0;

@@ -42,6 +42,7 @@ class Simulation {
  private:
   Job run_job(double start);
   Plan plan() const;
+  Supply supply() const;
   void add(const SimulatedCluster::Counts& counts);
   void conclude();
 
@@ -60,11 +61,28 @@ Plan Simulation::plan() const {
   Plan plan;
   plan.packs = work_.packs;
   plan.costs = work_.costs;
-  plan.models = work_.models;
-  plan.together = work_.together;
-  plan.known_seconds = store_.known_seconds();
-  plan.start = [this](CellKey key) { return store_.start(key); };
+  plan.experiments.resize(grid_.experiments());
+  for (std::uint32_t number = 0; number < grid_.experiments(); ++number) {
+    ExperimentPlan& experiment = plan.experiments[number];
+    experiment.name = "experiment " + std::to_string(number);
+    for (std::uint32_t model = 0; model < grid_.models(number); ++model) {
+      experiment.models.push_back(work_.models[grid_.model(number, model)]);
+      experiment.together.push_back(work_.together[grid_.model(number, model)]);
+    }
+    experiment.known_seconds = store_.known_seconds(number);
+    experiment.start = [this](CellKey key) { return store_.start(key); };
+  }
   return plan;
+}
+
+Supply Simulation::supply() const {
+  Supply supply;
+  supply.version = "1";
+  supply.node = "rank 0";
+  supply.experiments.resize(grid_.experiments());
+  for (std::size_t number = 0; number < work_.data_keys.size(); ++number)
+    supply.experiments[number].data_key = work_.data_keys[number];
+  return supply;
 }
 
 Job Simulation::run_job(double start) {
@@ -76,11 +94,8 @@ Job Simulation::run_job(double start) {
   if (limit < never) limits_.ends_at = limit;
 
   SimulatedCluster cluster(work_, grid_, options_, store_, start, report_.jobs);
-  Supply supply;
-  supply.version = "1";
-  supply.node = "rank 0";
   RecordSink& sink = tampered_ ? *tampered_ : store_;
-  Orchestrator orchestrator(plan(), supply, limits_, cluster, sink, [&] { return cluster.time(); });
+  Orchestrator orchestrator(plan(), supply(), limits_, cluster, sink, [&] { return cluster.time(); });
 
   bool told = false;
   double last_event = start;
@@ -148,6 +163,9 @@ void Simulation::add(const SimulatedCluster::Counts& counts) {
   sum.deaths += counts.deaths;
   sum.node_losses += counts.node_losses;
   sum.hangs += counts.hangs;
+  sum.set_ups += counts.set_ups;
+  sum.data += counts.data;
+  sum.short_of_work += counts.short_of_work;
   sum.alive += counts.alive;
   sum.computed += counts.computed;
   sum.busy += counts.busy;
@@ -202,7 +220,7 @@ class Pool {
 void check(const SimulatedWork& work, const ClusterOptions& cluster, const JobOptions& jobs) {
   const CellGrid grid(work.packs);
   if (work.packs.empty() || work.costs.size() != work.packs.size() || work.seconds.size() != grid.size() ||
-      work.models.size() < grid.models() || work.together.size() != work.models.size() ||
+      work.models.size() < grid.all_models() || work.together.size() != work.models.size() ||
       work.seldonian.size() != work.models.size())
     throw InternalError("the simulated work contradicts itself");
   if (cluster.workers < 1 || cluster.workers_per_node < 1)

@@ -17,20 +17,34 @@ struct ModelProgress {
   std::uint64_t cells = 0, done = 0, failed = 0, solutions = 0;
 };
 
-/// A glance at the run.
-struct Snapshot {
+/// How far one of several experiments is.
+struct ExperimentProgress {
+  std::string name;
   std::uint64_t cells = 0, done = 0, failed = 0;
   std::uint64_t recorded_now = 0;  ///< done since this start
-  std::uint64_t judged_now = 0;    ///< that this start suspects more than before, or has given up
-  double seconds = 0;              ///< since this start
-  double seconds_left = 0;         ///< a guess by costs; NaN before anything is recorded
-  std::uint64_t suspects = 0;      ///< cells left that may be what kills workers
-  std::uint64_t preempted = 0;     ///< times that a cell was taken back in this run
+  double worker_seconds_left = 0;  ///< of work, a guess by costs; NaN before anything is recorded
   bool too_many_failed = false;    ///< ended by Limits::max_fails
-  bool out_of_time = false;        ///< no pack that is left fits before the end of the job
-  std::uint64_t late = 0;          ///< answers rejected because their lease had ended
-  int workers = 0;                 ///< that are ready
+  std::string ended = {};          ///< why what is left of it is not done in this run; empty: it goes on
   std::vector<ModelProgress> models;
+
+  bool complete() const { return done == cells; }
+};
+
+/// A glance at the run; what is counted is of all experiments together.
+struct Snapshot {
+  std::uint64_t cells = 0, done = 0, failed = 0;
+  std::uint64_t recorded_now = 0;     ///< done since this start
+  std::uint64_t judged_now = 0;       ///< that this start suspects more than before, or has given up
+  double seconds = 0;                 ///< since this start
+  double seconds_left = 0;            ///< a guess by costs; NaN before anything is recorded
+  std::uint64_t suspects = 0;         ///< cells left that may be what kills workers
+  std::uint64_t preempted = 0;        ///< times that a cell was taken back in this run
+  bool too_many_failed = false;       ///< an experiment was ended by Limits::max_fails
+  bool out_of_time = false;           ///< no pack that is left fits before the end of the job
+  std::uint64_t late = 0;             ///< answers rejected because their lease had ended
+  int workers = 0;                    ///< that are ready
+  std::vector<ModelProgress> models;  ///< of all experiments, in their order
+  std::vector<ExperimentProgress> experiments;  ///< by Pack::experiment
 
   bool complete() const { return done == cells; }
 };

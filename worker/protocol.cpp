@@ -1,6 +1,7 @@
 #include "worker/protocol.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <unistd.h>
 
@@ -31,7 +32,7 @@ class Worker {
  public:
   Worker(Transport& transport, Peer orchestrator, const message::Hello& hello,
          const RunnerFactory& make_runner, const Clock& clock, const ToldToEnd& told_to_end,
-         const Patience& patience)
+         const Patience& patience, const Keeping& keeping)
       : transport_(transport),
         orchestrator_(orchestrator),
         hello_(hello),
@@ -39,6 +40,7 @@ class Worker {
         clock_(clock),
         told_to_end_(told_to_end),
         patience_(patience),
+        keeping_(keeping),
         looked_(clock()),
         bearable_silence_(patience.with_rank_0 * patience_before_first_word),
         watchdog_(patience.own, ExitCode::incomplete,
@@ -78,8 +80,22 @@ class Worker {
   [[noreturn]] void end() const;
   void receive(const Transport::Arrival& arrival);
   void set_up(const message::Setup& setup);
+  /// A data set, by its key.
+  struct Data {
+    std::unique_ptr<NodeData> shared;  // others of this node may map it: kept to the end
+    SharedBytes bytes;
+  };
+  struct Experiment {
+    std::string data_key;
+    std::unique_ptr<PackRunner> runner;
+    std::uint64_t used = 0;  // greater: later
+  };
+
+  SharedBytes obtain(const message::Setup& setup);
   SharedBytes receive_data();
-  void share(const SharedBytes& data);
+  SharedBytes share(const message::Setup& setup, SharedBytes data);
+  std::vector<std::uint32_t> make_room(std::uint32_t keep);
+  void drop_unused_data();
   void run(const message::Assign& assign);
   void report(const message::Assign& assign, std::vector<bool>& told, CellReport report);
 
@@ -91,9 +107,11 @@ class Worker {
   const ToldToEnd& told_to_end_;
   const Patience& patience_;
 
-  std::unique_ptr<NodeData> shared_;  // declared before the runner, which uses the data to its end
-  SharedBytes data_;
-  std::unique_ptr<PackRunner> runner_;
+  const Keeping& keeping_;
+
+  std::map<std::string, Data> data_;  // declared before the runners, which use the data to their end
+  std::map<std::uint32_t, Experiment> experiments_;
+  std::uint64_t uses_ = 0;
   std::optional<message::Stop> stop_;
   bool released_ = false;
   double heartbeat_seconds_ = message::Setup{}.heartbeat_seconds;
@@ -198,25 +216,41 @@ void Worker::receive(const Transport::Arrival& arrival) {
 
 void Worker::set_up(const message::Setup& setup) {
   heartbeat_seconds_ = setup.heartbeat_seconds;
+  experiments_.erase(setup.experiment);
   try {
-    if (setup.place) {
-      try {
-        data_ = map(*setup.place);
-        pass("worker.data");
-      } catch (const IncompleteError& error) {
-        tell(message::NeedData{error.what()});
-        data_ = receive_data();
-      }
-    } else {
-      data_ = receive_data();
-      if (setup.share && !stop_) share(data_);
-    }
+    const SharedBytes data = obtain(setup);
     if (stop_) return;
-    runner_ = make_runner_(setup.config, data_.view());
-    tell(message::Ready{});
+    experiments_[setup.experiment] = {setup.data_key, make_runner_(setup.config, data.view()), ++uses_};
+    tell(message::Ready{setup.experiment, make_room(setup.experiment)});
   } catch (const std::exception& error) {
-    tell(message::Fault{error.what()});
+    drop_unused_data();
+    tell(message::Fault{error.what(), setup.experiment});
   }
+}
+
+/// The data of the set-up, by one of the ways that it names; kept under its key. Nothing after an order to
+/// stop.
+SharedBytes Worker::obtain(const message::Setup& setup) {
+  if (setup.held) {
+    const auto known = data_.find(setup.data_key);
+    if (known == data_.end()) throw InternalError("rank 0 takes for known here what is not");
+    return known->second.bytes;
+  }
+  SharedBytes data;
+  if (setup.place) {
+    try {
+      data = map(*setup.place);
+      pass("worker.data");
+    } catch (const IncompleteError& error) {
+      tell(message::NeedData{error.what(), setup.experiment});
+      data = receive_data();
+    }
+  } else {
+    data = receive_data();
+    if (setup.share && !stop_) data = share(setup, std::move(data));
+  }
+  data_[setup.data_key].bytes = data;
+  return data;
 }
 
 SharedBytes Worker::receive_data() {
@@ -232,17 +266,49 @@ SharedBytes Worker::receive_data() {
 }
 
 /// Puts the data where the other ranks of this node can map it, and from then on uses that copy.
-void Worker::share(const SharedBytes& data) {
+SharedBytes Worker::share(const message::Setup& setup, SharedBytes data) {
   message::Placed placed;
+  placed.experiment = setup.experiment;
+  std::unique_ptr<NodeData>& shared = data_[setup.data_key].shared;
   try {
-    shared_ = std::make_unique<NodeData>(data.view());
-    placed.place = shared_->place();
-    data_ = shared_->bytes();
+    shared = std::make_unique<NodeData>(data.view());
+    placed.place = shared->place();
+    data = shared->bytes();
   } catch (const IncompleteError& error) {
-    shared_.reset();
+    shared.reset();
     placed.reason = error.what();
   }
   tell(placed);
+  return data;
+}
+
+/// Drops the experiments that were used longest ago, until the others are within bounds; which ones.
+std::vector<std::uint32_t> Worker::make_room(std::uint32_t keep) {
+  std::vector<std::uint32_t> dropped;
+  const auto too_much = [&] {
+    std::uint64_t bytes = 0;
+    for (const auto& [_, experiment] : experiments_) bytes += experiment.runner->memory();
+    return experiments_.size() > 1 && (experiments_.size() > keeping_.runners || bytes > keeping_.bytes);
+  };
+  while (too_much()) {
+    auto oldest = experiments_.end();
+    for (auto each = experiments_.begin(); each != experiments_.end(); ++each)
+      if (each->first != keep && (oldest == experiments_.end() || each->second.used < oldest->second.used))
+        oldest = each;
+    dropped.push_back(oldest->first);
+    experiments_.erase(oldest);
+  }
+  drop_unused_data();
+  return dropped;
+}
+
+/// But what others of this node may map.
+void Worker::drop_unused_data() {
+  std::erase_if(data_, [&](const auto& data) {
+    return !data.second.shared && std::ranges::none_of(experiments_, [&](const auto& experiment) {
+      return experiment.second.data_key == data.first;
+    });
+  });
 }
 
 void Worker::run(const message::Assign& assign) {
@@ -250,15 +316,19 @@ void Worker::run(const message::Assign& assign) {
     tell(message::PackDone{assign.lease, true});
     return tell(message::Fault{"it was told to end by SIGTERM"});
   }
+  const auto known = experiments_.find(assign.pack.experiment);
+  if (known == experiments_.end()) throw InternalError("rank 0 sent a pack of an unknown experiment");
+  known->second.used = ++uses_;
+  PackRunner& runner = *known->second.runner;
   Pulse pulse(*this, assign.lease);
   std::vector<bool> told(assign.pack.width, false);
   std::string failure;
   bool stopped = false;
-  const LogScope scope(runner_->describe(assign.pack) + " attempt " + std::to_string(assign.attempt));
+  const LogScope scope(runner.describe(assign.pack) + " attempt " + std::to_string(assign.attempt));
   spdlog::debug("begins: {} of {} cells are wanted", assign.slots.wanted.size(), assign.pack.width);
   try {
-    runner_->run(assign.pack, assign.slots, pulse,
-                 [&](CellReport cell) { report(assign, told, std::move(cell)); });
+    runner.run(assign.pack, assign.slots, pulse,
+               [&](CellReport cell) { report(assign, told, std::move(cell)); });
   } catch (const Stopped&) {
     stopped = true;
   } catch (const std::exception& error) {
@@ -297,8 +367,8 @@ void Worker::report(const message::Assign& assign, std::vector<bool>& told, Cell
 
 ExitCode serve(Transport& transport, Peer orchestrator, const message::Hello& hello,
                const RunnerFactory& make_runner, const Clock& clock, const ToldToEnd& told_to_end,
-               const Patience& patience) {
-  return Worker(transport, orchestrator, hello, make_runner, clock, told_to_end, patience).serve();
+               const Patience& patience, const Keeping& keeping) {
+  return Worker(transport, orchestrator, hello, make_runner, clock, told_to_end, patience, keeping).serve();
 }
 
 }  // namespace seldon::worker

@@ -43,15 +43,22 @@ struct Patience {
   std::function<void()> end_job = [] {};
 };
 
+/// Of several experiments a worker keeps the runners that it used last, and their data. It drops others, and
+/// says so, when there are more, or they hold more memory than that (PackRunner::memory).
+struct Keeping {
+  std::size_t runners = 64;
+  std::uint64_t bytes = std::uint64_t{4} << 30;
+};
+
 /// Says hello and works until told to stop; returns the exit code that came with the order. What the factory
-/// throws is sent to the orchestrator, what a pack throws becomes FAILED reports of its cells; neither ends
-/// the conversation. A worker that is told to end gives its pack back, which tells rank 0 that it has not
-/// died of it. If the orchestrator dies the process ends at once, before MPI_Finalize, which would hang: with
-/// the exit code of the order if it was told to stop, else `incomplete`. So it does if it has lost its
-/// patience.
+/// throws is sent to the orchestrator, which may go on with other experiments; what a pack throws becomes
+/// FAILED reports of its cells; neither ends the conversation. A worker that is told to end gives its pack
+/// back, which tells rank 0 that it has not died of it. If the orchestrator dies the process ends at once,
+/// before MPI_Finalize, which would hang: with the exit code of the order if it was told to stop, else
+/// `incomplete`. So it does if it has lost its patience.
 ExitCode serve(
     Transport& transport, Peer orchestrator, const message::Hello& hello, const RunnerFactory& make_runner,
     const Clock& clock = steady_seconds, const ToldToEnd& told_to_end = [] { return false; },
-    const Patience& patience = {});
+    const Patience& patience = {}, const Keeping& keeping = {});
 
 }  // namespace seldon::worker

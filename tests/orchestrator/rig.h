@@ -19,8 +19,8 @@ class Rig : public ::testing::Test {
   void start(const Plan& plan, int workers, Limits limits = {}) {
     hub_ = std::make_unique<transport::InProcess>(workers + 1);
     Supply supply;
-    supply.config = std::string("config");
-    supply.data = SharedBytes(Bytes(3));
+    supply.experiments[0].config = std::string("config");
+    supply.experiments[0].data = SharedBytes(Bytes(3));
     supply.node = std::string("rank 0's node");
     supply.version = std::string("1");
     supply.share = share_;
@@ -39,7 +39,7 @@ class Rig : public ::testing::Test {
       plan.packs.push_back({0, 0, i, 0, width});
       plan.costs.push_back(count - i);
     }
-    plan.models = {"qsa"};
+    plan.experiments[0].models = {"qsa"};
     return plan;
   }
   /// The same in one fraction.
@@ -47,7 +47,7 @@ class Rig : public ::testing::Test {
     Plan plan;
     for (std::uint32_t i = 0; i < count; ++i) plan.packs.push_back({0, 0, 0, i * width, width});
     plan.costs.assign(count, width);
-    plan.models = {"qsa"};
+    plan.experiments[0].models = {"qsa"};
     return plan;
   }
 
@@ -56,7 +56,7 @@ class Rig : public ::testing::Test {
     Plan plan;
     plan.packs = {{0, 0, 1, 0, 3}, {0, 0, 0, 0, 3}};
     plan.costs = {30, 3};
-    plan.models = {"qsa"};
+    plan.experiments[0].models = {"qsa"};
     return plan;
   }
 

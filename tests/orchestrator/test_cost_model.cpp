@@ -15,7 +15,7 @@ using ::testing::UnorderedElementsAre;
 /// Two models, two fractions; cells cost 1, 2 (model 0) and 10, 20 (model 1); packs of 4.
 Plan small_plan() {
   Plan plan;
-  plan.models = {"a", "b"};
+  plan.experiments[0].models = {"a", "b"};
   for (std::uint32_t model = 0; model < 2; ++model)
     for (std::uint32_t fraction = 0; fraction < 2; ++fraction) {
       plan.packs.push_back({0, model, fraction, 0, 4});
@@ -54,7 +54,7 @@ TEST(CostModel, MovesAtPowersOfTwo) {
 
 TEST(CostModel, ReadsWhatEarlierRunsTook) {
   Plan plan = small_plan();
-  plan.known_seconds = {{std::numeric_limits<double>::quiet_NaN(), 8}};
+  plan.experiments[0].known_seconds = {{std::numeric_limits<double>::quiet_NaN(), 8}};
   const CostModel costs(plan);
   EXPECT_EQ(costs.estimate(1), 8);
   EXPECT_EQ(costs.estimate(0), 4);
@@ -63,7 +63,7 @@ TEST(CostModel, ReadsWhatEarlierRunsTook) {
 
 TEST(CostModel, CountsWhatAWorkerComputes) {
   Plan plan = small_plan();
-  plan.together = {false, true};
+  plan.experiments[0].together = {false, true};
   const CostModel costs(plan);
   EXPECT_EQ(costs.computed(plan.packs[0], 1), 1u);
   EXPECT_EQ(costs.computed(plan.packs[2], 1), 4u);

@@ -37,7 +37,7 @@ TEST_F(DispatchTest, LongestFirst) {
 
 TEST_F(DispatchTest, LearnsWhatTakesLong) {
   Plan plan;
-  plan.models = {"qsa", "baseline"};
+  plan.experiments[0].models = {"qsa", "baseline"};
   for (std::uint32_t trial = 0; trial < 3; ++trial) {
     plan.packs.push_back({0, 0, 0, trial, 1});
     plan.packs.push_back({0, 1, 1, trial, 1});
@@ -63,7 +63,7 @@ TEST_F(DispatchTest, LearnsWhatTakesLong) {
 
 TEST_F(DispatchTest, KnowsWhatEarlierRunsTook) {
   Plan plan = packs(3, 2);
-  plan.known_seconds = {{1, 5, std::numeric_limits<double>::quiet_NaN()}};
+  plan.experiments[0].known_seconds = {{1, 5, std::numeric_limits<double>::quiet_NaN()}};
   start(plan, 1);
   make_ready(1);
   EXPECT_EQ(expect<message::Assign>(1).pack.fraction, 1u);
@@ -90,7 +90,7 @@ TEST_F(DispatchTest, TheFirstPackOfAWorkerGoesOutInAnyCase) {
   Limits limits;
   limits.ends_at = time_ + 100;
   Plan plan = packs(3, 1);
-  plan.known_seconds = {{200, 190, 90}};
+  plan.experiments[0].known_seconds = {{200, 190, 90}};
   start(plan, 3, limits);
   EXPECT_FALSE(orchestrator_->hopeless());
   make_ready(1);
@@ -103,7 +103,7 @@ TEST_F(DispatchTest, SaysWhenNoJobIsLongEnough) {
   Limits limits;
   limits.ends_at = time_ + 100;
   Plan plan = packs(2, 2);
-  plan.known_seconds = {{90, 60}};
+  plan.experiments[0].known_seconds = {{90, 60}};
   start(plan, 1, limits);
   ASSERT_TRUE(orchestrator_->hopeless());
   EXPECT_THAT(*orchestrator_->hopeless(), HasSubstr("takes about 120 s"));
@@ -114,9 +114,9 @@ TEST_F(DispatchTest, SaysWhenNoJobIsLongEnough) {
   // One of its cells is enough where cells run one by one, but not where they run together.
   for (const bool together : {false, true}) {
     Plan half = packs(2, 2);
-    half.known_seconds = {{90, 60}};
-    half.together = {together};
-    half.start = [](CellKey key) {
+    half.experiments[0].known_seconds = {{90, 60}};
+    half.experiments[0].together = {together};
+    half.experiments[0].start = [](CellKey key) {
       return key.trial == 0 ? CellStart{CellState::done, 1, 0, false} : CellStart{};
     };
     start(std::move(half), 1, limits);

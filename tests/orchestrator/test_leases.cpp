@@ -67,7 +67,7 @@ TEST_F(LeasesTest, ATimeOutOfAPackDoesNotUseUpTheLastTry) {
 
 TEST_F(LeasesTest, CellsThatFailTogetherHaveTheirLastTrySingly) {
   Plan plan = equal_packs(1, 3);
-  plan.together = {true};
+  plan.experiments[0].together = {true};
   start(plan, 1);
   make_ready(1);
   for (int attempt = 0; attempt < 2; ++attempt) {

@@ -33,7 +33,7 @@ TEST_F(OrchestratorTest, HandsOutPacksInPlanOrderAndRecordsThem) {
 
 TEST_F(OrchestratorTest, KeepsWhatAnEarlierRunRecorded) {
   Plan plan = two_packs();
-  plan.start = [](CellKey key) -> CellStart {
+  plan.experiments[0].start = [](CellKey key) -> CellStart {
     if (key.fraction == 0) return {CellState::done, 1, 0, true};
     if (key.trial == 1) return {CellState::done, 1, 0, false};
     return {CellState::preempted, 2, 0, false};
@@ -52,7 +52,7 @@ TEST_F(OrchestratorTest, KeepsWhatAnEarlierRunRecorded) {
 
 TEST_F(OrchestratorTest, HasNothingToDoForACompleteStore) {
   Plan plan = two_packs();
-  plan.start = [](CellKey) { return CellStart{CellState::done, 1, 0, false}; };
+  plan.experiments[0].start = [](CellKey) { return CellStart{CellState::done, 1, 0, false}; };
   start(plan, 1);
   EXPECT_TRUE(orchestrator_->finished());
   EXPECT_TRUE(orchestrator_->snapshot().complete());
@@ -90,7 +90,7 @@ TEST_F(OrchestratorTest, RetriesAFailedCellTwiceAndRecordsItsNeighbours) {
 
 TEST_F(OrchestratorTest, GoesOnWithTriesThatAnEarlierRunLeft) {
   Plan plan = two_packs();
-  plan.start = [](CellKey key) -> CellStart {
+  plan.experiments[0].start = [](CellKey key) -> CellStart {
     if (key.fraction == 1 && key.trial == 0) return {CellState::failed, 4, 2, false};
     if (key.fraction == 1 && key.trial == 1) return {CellState::failed, 3, 3, false};
     return {CellState::done, 1, 0, false};
@@ -126,7 +126,7 @@ TEST_F(OrchestratorTest, TellsManyWorkersToBeatMoreRarely) {
 
 TEST_F(OrchestratorTest, CountsFailuresNotLeases) {
   Plan plan = two_packs();
-  plan.start = [](CellKey key) -> CellStart {
+  plan.experiments[0].start = [](CellKey key) -> CellStart {
     if (key.fraction != 1 || key.trial > 1) return {CellState::done, 1, 0, false};
     // Twice preempted, once failed; and one that was running its last try.
     return key.trial == 0 ? CellStart{CellState::failed, 3, 1, false}
@@ -160,7 +160,7 @@ TEST_F(OrchestratorTest, CountsFailuresNotLeases) {
 
 TEST_F(OrchestratorTest, HandsRepeatsOfRecordedCellsToTheSink) {
   Plan plan = two_packs();
-  plan.start = [](CellKey key) -> CellStart {
+  plan.experiments[0].start = [](CellKey key) -> CellStart {
     if (key.fraction == 0 || key.trial == 1) return {CellState::done, 1, 0, false};
     if (key.trial == 2) return {CellState::failed, 3, 3, false};
     return {};

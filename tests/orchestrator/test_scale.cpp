@@ -64,7 +64,7 @@ class CountingSink final : public RecordSink {
 /// Seconds of this machine for each cell.
 double cost_of_a_cell(int workers, std::uint32_t cells) {
   Plan plan;
-  plan.models = {"a", "b", "c", "d"};
+  plan.experiments[0].models = {"a", "b", "c", "d"};
   for (std::uint32_t trial = 0; trial < cells / 80; ++trial)
     for (std::uint32_t group = 0; group < 80; ++group) {
       plan.packs.push_back({0, group % 4, group / 4, trial, 1});

@@ -25,7 +25,7 @@ class SuspectsTest : public Rig {
       std::size_t next = 0;
       bool dead = false;
     };
-    plan.start = [this](CellKey key) { return sink_.start(key); };
+    plan.experiments[0].start = [this](CellKey key) { return sink_.start(key); };
     start(plan, workers, limits);
     std::vector<State> states(static_cast<std::size_t>(workers) + 1);
     for (Peer worker = 1; worker <= workers; ++worker) {
@@ -85,7 +85,7 @@ TEST_P(KillersTest, AreFoundAndTakeNobodyAlong) {
       plan.packs.push_back({0, 0, fraction, trial, 5});
       plan.costs.push_back(5);
     }
-  plan.models = {"qsa"};
+  plan.experiments[0].models = {"qsa"};
   Limits limits;
   limits.fault_tolerant = c.fault_tolerant;
   std::mt19937 draw(c.seed);
@@ -126,7 +126,7 @@ TEST_F(SuspectsTest, KillsOfTheWholeJobAtAnyTimeFailNobody) {
     // The job is killed after a cell or two of each worker, until all is done. What kills it is no cell.
     for (int job = 0; job < 30; ++job) {
       Plan plan = equal_packs(30, 5);
-      plan.start = [this](CellKey key) { return sink_.start(key); };
+      plan.experiments[0].start = [this](CellKey key) { return sink_.start(key); };
       start(plan, 3, limits);
       for (Peer worker = 1; worker <= 3; ++worker) make_ready(worker);
       for (Peer worker = 1; worker <= 3; ++worker)
@@ -148,7 +148,7 @@ TEST_F(SuspectsTest, RunLastAndSinglyWithTheOtherSlotsFilled) {
     sink_.entries[{0, 0, 0, trial}] = {CellState::leased, 1};
   }
   sink_.entries[{0, 0, 0, 2}] = {CellState::preempted, 1};
-  plan.start = [this](CellKey key) { return sink_.start(key); };
+  plan.experiments[0].start = [this](CellKey key) { return sink_.start(key); };
   start(plan, 1, limits);
   EXPECT_EQ(orchestrator_->snapshot().suspects, 2u);
   EXPECT_EQ((sink_.entries[{0, 0, 0, 0}].state), CellState::lost);
@@ -198,7 +198,7 @@ TEST_F(SuspectsTest, WithoutFaultToleranceTheSecondTimeRunsWhileNothingElseDoes)
     sink_.entries[{0, 0, 0, trial}].suspicion.level =
         trial > 0 ? 1 : 0;  // these ran singly when the job died
   }
-  plan.start = [this](CellKey key) { return sink_.start(key); };
+  plan.experiments[0].start = [this](CellKey key) { return sink_.start(key); };
   start(plan, 2);
   make_ready(1);
   make_ready(2);
@@ -226,7 +226,7 @@ TEST_F(SuspectsTest, CountsTheDeathOfACellThatRanAloneAtTheNextStart) {
   Plan plan = packs(1, 2);
   sink_.entries[{0, 0, 0, 0}] = {CellState::leased, 5, 1, 0, 0, 0, {2, 2, true}, "node7", ""};
   sink_.entries[{0, 0, 0, 1}] = {CellState::leased, 5, 1, 0, 0, 0, {2, 2, false}, "node7", ""};
-  plan.start = [this](CellKey key) { return sink_.start(key); };
+  plan.experiments[0].start = [this](CellKey key) { return sink_.start(key); };
   start(plan, 2);
   EXPECT_EQ((sink_.entries[{0, 0, 0, 0}].state), CellState::failed);
   EXPECT_THAT((sink_.entries[{0, 0, 0, 0}].message), ::testing::HasSubstr("the last on node7"));
@@ -236,7 +236,7 @@ TEST_F(SuspectsTest, CountsTheDeathOfACellThatRanAloneAtTheNextStart) {
 
   // It stays FAILED at the next start.
   Plan again = packs(1, 2);
-  again.start = [this](CellKey key) { return sink_.start(key); };
+  again.experiments[0].start = [this](CellKey key) { return sink_.start(key); };
   start(std::move(again), 2);
   EXPECT_EQ(orchestrator_->snapshot().failed, 1u);
   EXPECT_EQ(orchestrator_->snapshot().judged_now, 0u);
@@ -249,7 +249,7 @@ TEST_F(SuspectsTest, WhatWentDownWithAJobRunsWhileNothingElseDoesInEveryLaterJob
   sink_.entries[{0, 0, 0, 0}] = {CellState::lost, 5, 1, 0, 0, 0, {2, 1, false}, "node7", ""};
   sink_.entries[{0, 0, 0, 1}] = {CellState::preempted, 4, 1, 0, 0, 0, {2, 0, false}, "node7", ""};
   sink_.entries[{0, 0, 0, 2}] = {CellState::lost, 9, 1, 0, 0, 0, {1, 0, false}, "node7", ""};
-  plan.start = [this](CellKey key) { return sink_.start(key); };
+  plan.experiments[0].start = [this](CellKey key) { return sink_.start(key); };
   Limits limits;
   limits.fault_tolerant = true;
   start(plan, 2, limits);
@@ -271,7 +271,7 @@ TEST_F(SuspectsTest, ThoseThatHaveHadTheFewestTurnsGoFirst) {
   for (const std::uint32_t trial : {0u, 1u, 2u})
     sink_.entries[{0, 0, 0, trial}] = {CellState::preempted, 9 - trial, 1, 0, 0, 0,
                                        {1, 0, false},        "node7",   ""};
-  plan.start = [this](CellKey key) { return sink_.start(key); };
+  plan.experiments[0].start = [this](CellKey key) { return sink_.start(key); };
   start(plan, 1);
   make_ready(1);
   for (const std::uint32_t slot : {2u, 1u, 0u}) {
@@ -285,9 +285,9 @@ TEST_F(SuspectsTest, ThoseThatHaveHadTheFewestTurnsGoFirst) {
 TEST_F(SuspectsTest, TheLastTryIsSinglyInALaterJobToo) {
   for (const CellState state : {CellState::failed, CellState::preempted}) {
     Plan plan = packs(1, 2);
-    plan.together = {true};
+    plan.experiments[0].together = {true};
     for (const std::uint32_t trial : {0u, 1u}) sink_.entries[{0, 0, 0, trial}] = {state, 2, 1, 0, 0, 2};
-    plan.start = [this](CellKey key) { return sink_.start(key); };
+    plan.experiments[0].start = [this](CellKey key) { return sink_.start(key); };
     start(plan, 2);
     make_ready(1);
     make_ready(2);
