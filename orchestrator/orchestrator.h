@@ -50,6 +50,9 @@ class Orchestrator {
   /// Hands out nothing more and lets running packs finish; after the grace time it takes them back as stop()
   /// does.
   void drain(double grace_seconds);
+  /// Ends one experiment in this run: its packs are taken back, what is left of it is not done. The others go
+  /// on.
+  void end(std::uint32_t experiment, const std::string& why) { close(experiment, why); }
   /// Marks the cells of every busy worker that is `alive` PREEMPTED and hands out nothing more. Sends
   /// nothing: for a process that has a few tenths of a second to live. What others hold stays LEASED until
   /// they give it back: one of them may have died of it, which is why all have to end.
