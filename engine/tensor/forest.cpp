@@ -5,6 +5,7 @@
 #include <map>
 #include <tuple>
 
+#include <ATen/ops/abs.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/amax.h>
 #include <ATen/ops/aminmax.h>
@@ -407,10 +408,13 @@ void Forest::minimum(Group& group, at::Tensor out) const {
     at::maximum_out(out, group.a, group.b);
 }
 
-/// With lower <= upper: [max(lower, -upper, 0), max(upper, -lower)]; of a mean, max(mean, -mean).
+/// With lower <= upper: [max(lower, -upper, 0), max(upper, -lower)]. A mean's zero gets no sign, by which one
+/// could divide.
 void Forest::absolute(Group& group, at::Tensor out) const {
   at::maximum_out(out, group.a, group.b.neg());
-  out.clamp_min_(0);
+  out.narrow(0, 0, 2).clamp_min_(0);
+  at::Tensor mean = out.select(0, mean_end);
+  at::abs_out(mean, group.a.select(0, mean_end));
 }
 
 void Forest::multiply(Group& group, at::Tensor out) const {
