@@ -49,6 +49,18 @@ add_library(seldon::torch ALIAS seldon_torch)
 target_include_directories(seldon_torch SYSTEM INTERFACE
   ${SELDON_TORCH_INCLUDE} ${SELDON_TORCH_INCLUDE}/torch/csrc/api/include)
 target_link_libraries(seldon_torch INTERFACE ${SELDON_LIB_torch} ${SELDON_LIB_torch_cpu} ${SELDON_LIB_c10})
+# PyPI's brings headers of fmt, without its library and too new for the system's spdlog. The system's come first: by a folder
+# that holds nothing else, as the rest of the system's headers may be those of another LibTorch.
+if(SELDON_TORCH_ROOT AND EXISTS ${SELDON_TORCH_INCLUDE}/fmt)
+  find_path(SELDON_FMT_INCLUDE fmt/core.h NO_CACHE)
+  if(SELDON_FMT_INCLUDE)
+    set(ahead_of_torch ${PROJECT_BINARY_DIR}/ahead-of-torch)
+    file(MAKE_DIRECTORY ${ahead_of_torch})
+    cmake_path(APPEND SELDON_FMT_INCLUDE fmt OUTPUT_VARIABLE fmt_folder)
+    file(CREATE_LINK ${fmt_folder} ${ahead_of_torch}/fmt SYMBOLIC)
+    target_include_directories(seldon_torch SYSTEM BEFORE INTERFACE ${ahead_of_torch})
+  endif()
+endif()
 set(torch_siblings)
 if(SELDON_TORCH_ROOT)
   # PyPI's libraries need those of sibling packages (nvidia/*/lib) when linking; at run time they find them alone.
