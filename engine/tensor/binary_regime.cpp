@@ -7,6 +7,7 @@
 
 #include <ATen/ops/add.h>
 #include <ATen/ops/addcmul.h>
+#include <ATen/ops/clamp_min.h>
 #include <ATen/ops/log_sigmoid.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/sigmoid_backward.h>
@@ -18,6 +19,10 @@
 
 namespace seldon::engine::tensor {
 namespace {
+
+/// Below it the host's logistic function stays as it is (engine/model/kernels.cpp), just above zero: ratios
+/// of rates then have a value that they would not have at zero.
+constexpr double least_predictor = -707;
 
 enum class Value { p, complement, of_label };
 
@@ -61,7 +66,7 @@ class BinaryProgram final : public RegimeProgram {
 
   at::Tensor loss(const at::Tensor& rows, const at::Tensor& predictors) override {
     const at::Tensor eta = predictors.select(2, 0);
-    p_ = at::sigmoid(eta);
+    p_ = at::sigmoid(eta.clamp_min(least_predictor));
     batch_ = labels_.index_select(1, rows).view({3, eta.size(0), eta.size(1)});
     // -log p of the label: log(1 + exp(-s eta)), s = 1 for class 1 and -1 for class 0.
     return at::log_sigmoid(eta.mul(batch_.select(0, 1))).sum(1).mul_(-1.0 / static_cast<double>(eta.size(1)));
