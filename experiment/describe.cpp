@@ -97,6 +97,56 @@ std::string fractions_table(const Description& description, const Plan& plan) {
   return table.str();
 }
 
+/// What runs where, and what is not known before the store is created.
+std::string networks(const Description& description, const Plan& plan, const PlanFacts& facts) {
+  const std::uint32_t k = description.gpus_per_trial;
+  const auto is_network = [&](std::size_t m) { return m < facts.networks.size() && facts.networks[m]; };
+  const bool cpu = description.device == "cpu", gpu = description.device == "cuda";
+  TextTable table(3);
+  std::vector<std::string> head = {"model", "precision", "convolutions", "workers/pack"};
+  if (!cpu) head.insert(head.end(), {"GPU memory/trial", "GPU memory/pack"});
+  table.row(head);
+  std::string open, names;
+  for (std::size_t m = 0; m < description.models.size(); ++m) {
+    if (!is_network(m)) continue;
+    const ModelSection& model = description.models[m];
+    names += (names.empty() ? "" : ", ") + model.name;
+    const bool measured = gpu && model.convolutions == "auto";
+    const bool size_open = gpu && model.pack_size == 0;
+    if (size_open) open += (open.empty() ? "" : ", ") + model.name + " " + std::to_string(plan.pack_sizes[m]);
+    std::vector<std::string> row = {model.name, model.precision,
+                                    measured                              ? "measured"
+                                    : cpu && model.convolutions == "auto" ? "grouped"
+                                                                          : model.convolutions,
+                                    std::to_string(k)};
+    if (!cpu) {
+      const double bytes = m < facts.gpu_bytes_per_trial.size() ? facts.gpu_bytes_per_trial[m] : 0;
+      const auto shown = [&](double value) {
+        return bytes > 0 ? size(static_cast<std::uint64_t>(value)) : std::string("?");
+      };
+      row.push_back(shown(bytes));
+      row.push_back(size_open ? "measured" : shown(bytes * plan.pack_sizes[m]));
+    }
+    table.row(row);
+  }
+  if (names.empty())
+    return k > 1 ? "warning: gpus_per_trial is " + std::to_string(k) +
+                       ", but concerns networks only, and there is none\n\n"
+                 : "";
+  std::string out = "Networks, on ";
+  out += cpu   ? "the CPU"
+         : gpu ? "GPUs"
+               : "GPUs where the machine of rank 0 has one when the store is created, else on the CPU (so "
+                 "planned here)";
+  out += "\n" + table.str();
+  if (!open.empty())
+    out += "  pack_size is measured when the store is created, and guessed here: " + open + "\n";
+  if (k > 1)
+    out += "  each of their packs takes " + std::to_string(k) +
+           " workers: start a multiple of that many, and one rank more under mpirun\n";
+  return out + "\n";
+}
+
 std::string times(const Plan& plan, const PlanFacts& facts) {
   if (!(facts.cost_per_second > 0) || plan.packs.empty()) return "";
   // What a pack computes between two records: all of it, or one trial after the other.
@@ -151,6 +201,7 @@ std::string describe(const Description& description, const Plan& plan, const Pla
          std::to_string(plan.rows.size()) + " data fractions x " + std::to_string(description.n_trials) +
          " trials, in " + std::to_string(plan.packs.size()) + " packs\n\n";
   out += "Models\n" + models_table(description, plan, facts) + "\n";
+  out += networks(description, plan, facts);
   out += "Rows, and iterations of each model\n" + fractions_table(description, plan) + "\n";
   if (!facts.constraint_lines.empty()) {
     out += "Constraints\n";

@@ -80,6 +80,10 @@ struct PlanFacts {
   std::vector<std::string> constraint_lines;  ///< what each constraint's tree needs
   std::vector<Group> groups;                  ///< that constraints bounded by Student's t use
   std::vector<bool> together;  ///< [model] all cells of a pack are recorded at once; missing: one by one
+  std::vector<bool> networks;  ///< [model] what device and gpus_per_trial concern; missing: not
+  /// [model] bytes of a GPU's memory that a trial of a network takes at its largest batch; missing, 0:
+  /// unknown
+  std::vector<double> gpu_bytes_per_trial;
   double cost_per_second = 0;  ///< multiply-adds that one worker does; 0: unknown, no times
 };
 

@@ -100,13 +100,6 @@ std::string notes_in(const std::string& config) {
   return notes;
 }
 
-bool uses_gpu(const Workspace& workspace) {
-  if (workspace.description().device != "cuda") return false;
-  for (std::size_t i = 0; i < workspace.description().models.size(); ++i)
-    if (workspace.network(i)) return true;
-  return false;
-}
-
 /// That share this node's GPUs, by what the launcher says. Rank 0 is none of them, unless it is alone.
 std::uint32_t workers_here() {
   return std::max(1U, local_rank().count - 1);
@@ -127,7 +120,9 @@ experiment::PlanFacts facts_of(const Workspace& workspace) {
   for (std::size_t i = 0; i < workspace.description().models.size(); ++i) {
     facts.bytes_per_cell.push_back(workspace.layout(i).bytes());
     const engine::ModelSpec& model = workspace.model(i);
-    facts.together.push_back(model.architecture && model.architecture->network);
+    facts.together.push_back(workspace.network(i));
+    facts.networks.push_back(workspace.network(i));
+    facts.gpu_bytes_per_trial.push_back(gpu_bytes_per_trial(workspace, i));
     if (!model.seldonian) continue;
     for (const engine::ConstraintSpec& constraint : model.problem.constraints) {
       const std::string line = "model " + model.name + ", constraint " + tree_lines(constraint);
@@ -157,7 +152,7 @@ class EngineRunner final : public PackRunner {
                                              std::move(unpacked.indices));
     engine::network::tune_allocator();
     const std::uint32_t threads = workspace_->description().threads_per_worker;
-    const bool on_gpu = uses_gpu(*workspace_);
+    const bool on_gpu = workspace_->uses_gpu();
     // Before any thread is started that would not be bound; a GPU's worker is helped by threads of its
     // driver.
     if (!on_gpu) pin(local_rank(), threads, [](const char* name) { return std::getenv(name); });
@@ -166,6 +161,7 @@ class EngineRunner final : public PackRunner {
     const Machine machine = place.machine();
     const Gpu gpu = gpu_of(machine, place.index_on_node);
     workspace_->place(gpu.device, true);
+    engine::network::configure_device(gpu.device, engine::Precision::float32);
     gpu_ = gpu.device + " " + gpu.name;
   }
 
@@ -221,11 +217,6 @@ class EngineRunner final : public PackRunner {
     if (result.error) {
       out.state = CellState::failed;
       out.run.message = *result.error;
-      if (no_memory(*result.error))
-        out.run.message += fmt::format(
-            "; {} trials at once are too many for this device: set a smaller pack_size of "
-            "model '{}' in a new store",
-            pack.width, workspace_->model(pack.model).name);
       return out;
     }
     out.record = std::move(encode(result, workspace_->layout(pack.model), workspace_->model(pack.model).name,
@@ -258,7 +249,7 @@ Prepared prepare(experiment::Description description, const PrepareOptions& opti
   hashes["numerics.threads_per_worker"] = std::to_string(description.threads_per_worker);
   Workspace workspace(std::move(description), data.frame, data.indices);
   std::string notes = options.store ? notes_in(options.store->config) : "";
-  const bool on_gpu = options.settle && uses_gpu(workspace);
+  const bool on_gpu = options.settle && workspace.uses_gpu();
   const Machine machine = on_gpu ? options.machine() : Machine{};
   if (on_gpu) {
     Measurements mine;

@@ -94,9 +94,12 @@ std::string numerics();
 /// `seldon run --once`: each model on all rows, no resampling; prints the outcome with every bound, writes
 /// the trace and, where there is a solution, the file NAME.solution.json under `out_folder`.
 void run_once(const std::string& config_path, std::span<const std::string> overrides,
-              const std::string& out_folder, std::ostream& out);
+              const std::string& out_folder, std::ostream& out,
+              const std::function<Machine()>& machine = this_machine);
 
-/// `seldon predict`: scores and decisions of new rows by a stored solution, as CSV.
-void predict(const std::string& solution_path, const std::string& data_path, std::ostream& out);
+/// `seldon predict`: scores and decisions of new rows by a stored solution, as CSV. On the device that the
+/// solution's config names; where there is no GPU, on the CPU.
+void predict(const std::string& solution_path, const std::string& data_path, std::ostream& out,
+             const std::function<Machine()>& machine = this_machine);
 
 }  // namespace seldon::worker

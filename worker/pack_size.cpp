@@ -96,7 +96,8 @@ class Training {
 }  // namespace
 
 bool no_memory(std::string_view error) {
-  return error.find("out of memory") != std::string_view::npos ||
+  return error.find("does not fit into the memory") != std::string_view::npos ||
+         error.find("out of memory") != std::string_view::npos ||
          error.find("can't allocate memory") != std::string_view::npos;
 }
 

@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "core/error.h"
+#include "engine/network/torch_setup.h"
 
 namespace seldon::worker {
 namespace {
@@ -15,6 +16,8 @@ using engine::Convolutions;
 
 /// The rest is for what the estimate leaves out: workspaces of libraries, the data, fragments.
 constexpr double share_of_free_memory = 0.8;
+/// Of CUDA's libraries, once for each process.
+constexpr double bytes_of_libraries = 1 << 30;
 using experiment::Description;
 using experiment::ModelSection;
 
@@ -51,14 +54,18 @@ std::optional<PackPoint> only_choice(const std::vector<PackRange>& ranges) {
   return PackPoint{ranges[0].convolutions, ranges[0].least, {}};
 }
 
-PackProbe probe_of(const Workspace& workspace, std::size_t index) {
+/// The rows of a model's largest batch that fall to one of the workers that share it.
+std::uint64_t rows_at_once(const Workspace& workspace, std::size_t index) {
   const Description& description = workspace.description();
   const std::uint64_t batch = largest_batch(description.models[index], workspace.plan().schedules[index]);
+  return (batch + description.gpus_per_trial - 1) / description.gpus_per_trial;
+}
+
+PackProbe probe_of(const Workspace& workspace, std::size_t index) {
   PackProbe probe;
   probe.model = &workspace.model(index);
   probe.rows = workspace.trial_rows(0, workspace.plan().rows.back());
-  const std::uint64_t part = (batch + description.gpus_per_trial - 1) / description.gpus_per_trial;
-  probe.rows.resize(std::min<std::uint64_t>(probe.rows.size(), part));
+  probe.rows.resize(std::min<std::uint64_t>(probe.rows.size(), rows_at_once(workspace, index)));
   return probe;
 }
 
@@ -71,8 +78,8 @@ void keep_within(std::vector<PackRange>& ranges, double memory, const Workspace&
     if (range.least == range.most) continue;
     engine::Execution execution = model.execution;
     execution.convolutions = range.convolutions;
-    const double trials =
-        memory / model.architecture->memory_per_trial(workspace.dataset(), probe.rows.size(), execution);
+    const double trials = std::max(0.0, memory) / model.architecture->memory_per_trial(
+                                                      workspace.dataset(), probe.rows.size(), execution);
     range.most =
         std::clamp<std::uint32_t>(static_cast<std::uint32_t>(std::min(trials, 1e6)), range.least, range.most);
   }
@@ -120,6 +127,13 @@ std::uint64_t largest_batch(const ModelSection& model, const std::vector<experim
   return largest;
 }
 
+double gpu_bytes_per_trial(const Workspace& workspace, std::size_t model) {
+  const engine::ModelSpec& spec = workspace.model(model);
+  if (!workspace.network(model) || !spec.architecture->memory_per_trial) return 0;
+  return spec.architecture->memory_per_trial(workspace.dataset(), rows_at_once(workspace, model),
+                                             spec.execution);
+}
+
 void settle_device(Description& description, const std::function<Machine()>& machine) {
   const auto needs_gpu = [](const ModelSection& model) {
     return model.precision != ModelSection{}.precision;
@@ -152,8 +166,9 @@ std::vector<std::string> settle_packs(Workspace& workspace, const Machine& machi
   std::vector<std::string> notes;
   const Gpu gpu = gpu_of(machine, 0);
   const double sharers = std::ceil(static_cast<double>(workers) / static_cast<double>(machine.gpus));
-  const double memory = share_of_free_memory * gpu.free_bytes / std::max(1.0, sharers);
+  const double memory = share_of_free_memory * gpu.free_bytes / std::max(1.0, sharers) - bytes_of_libraries;
   workspace.place(gpu.device, true);
+  engine::network::configure_device(gpu.device, engine::Precision::float32);
   for (std::size_t i = 0; i < workspace.description().models.size(); ++i) {
     if (!workspace.network(i)) continue;
     const ModelSection model = workspace.description().models[i];

@@ -28,6 +28,9 @@ void settle_device(experiment::Description& description, const std::function<Mac
 std::vector<std::string> settle_packs(Workspace& workspace, const Machine& machine, std::uint32_t workers,
                                       Measurements& known);
 
+/// Bytes of a GPU's memory that one trial takes at the model's largest batch, an estimate; 0: unknown.
+double gpu_bytes_per_trial(const Workspace& workspace, std::size_t model);
+
 /// The rows of the largest batch that a model trains on, at any data fraction.
 std::uint64_t largest_batch(const experiment::ModelSection& model,
                             const std::vector<experiment::Schedule>& schedules);

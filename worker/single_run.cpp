@@ -118,18 +118,37 @@ json read_solution(const std::string& path) {
   return solution;
 }
 
+/// Where a solution scores.
+std::string device_for(const engine::Architecture& architecture, const std::string& config,
+                       const std::string& solution_path, const std::function<Machine()>& machine) {
+  if (!architecture.network) return "cpu";
+  if (experiment::parse_config(config, solution_path + ": config").device == "cpu") return "cpu";
+  const Machine here = machine();
+  if (here.gpus == 0) return "cpu";
+  const std::string device = gpu_of(here, 0).device;
+  engine::network::configure_device(device, engine::Precision::float32);
+  return device;
+}
+
 }  // namespace
 
 void run_once(const std::string& config_path, std::span<const std::string> overrides,
-              const std::string& out_folder, std::ostream& out) {
+              const std::string& out_folder, std::ostream& out, const std::function<Machine()>& machine) {
   std::vector<std::string> with_trace(overrides.begin(), overrides.end());
   const experiment::Description first = experiment::load_config(config_path, overrides);
   for (const experiment::ModelSection& model : first.models)
     if (model.kind == "seldonian") with_trace.push_back("model." + model.name + ".keep_trace=true");
-  const experiment::Description description = experiment::load_config(config_path, with_trace);
+  experiment::Description description = experiment::load_config(config_path, with_trace);
+  settle_device(description, machine);
   engine::network::tune_allocator();
   engine::network::configure_torch(static_cast<int>(description.threads_per_worker));
-  const Workspace workspace(description, load_table(description), {});
+  Workspace workspace(description, load_table(description), {});
+  if (workspace.uses_gpu()) {
+    const Gpu gpu = gpu_of(machine(), 0);
+    workspace.place(gpu.device, true);
+    engine::network::configure_device(gpu.device, engine::Precision::float32);
+    out << "networks run on " << gpu.device << ' ' << gpu.name << '\n';
+  }
   if (!out_folder.empty()) make_folder(out_folder);
 
   if (!description.resample.indices.value.empty())
@@ -168,15 +187,17 @@ void run_once(const std::string& config_path, std::span<const std::string> overr
   }
 }
 
-void predict(const std::string& solution_path, const std::string& data_path, std::ostream& out) {
+void predict(const std::string& solution_path, const std::string& data_path, std::ostream& out,
+             const std::function<Machine()>& machine) {
   register_all();
   const json solution = read_solution(solution_path);
-  std::string architecture_name, batchnorm;
+  std::string architecture_name, batchnorm, config;
   std::vector<double> parameters;
   table::Preprocessing preprocessing;
   try {
     architecture_name = solution.at("architecture").get<std::string>();
     batchnorm = solution.at("batchnorm").get<std::string>();
+    config = solution.at("config").get<std::string>();
     parameters = solution.at("parameters").get<std::vector<double>>();
     preprocessing =
         table::Preprocessing::decode(solution.at("preprocessing").get<std::string>(), solution_path);
@@ -203,6 +224,7 @@ void predict(const std::string& solution_path, const std::string& data_path, std
   request.trials = {0};
   request.initial = architecture->default_initial;
   request.batchnorm = batchnorm;
+  request.execution.device = device_for(*architecture, config, solution_path, machine);
   const auto learner = architecture->make(request);
   learner->load_solution(0, parameters);
   engine::Rows rows(frame.rows());

@@ -201,6 +201,13 @@ void Workspace::make_plan() {
   plan_ = experiment::make_plan(description_, pool_.size(), work);
 }
 
+bool Workspace::uses_gpu() const {
+  if (description_.device != "cuda") return false;
+  for (std::size_t i = 0; i < models_.size(); ++i)
+    if (network(i)) return true;
+  return false;
+}
+
 void Workspace::place(const std::string& device, bool tensor_program) {
   for (std::size_t i = 0; i < models_.size(); ++i) {
     if (!network(i)) continue;

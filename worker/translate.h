@@ -46,6 +46,8 @@ class Workspace {
   const engine::Dataset& dataset() const { return dataset_; }
   const experiment::Plan& plan() const { return plan_; }
   const engine::ModelSpec& model(std::size_t index) const { return models_[index]; }
+  /// Whether a model runs on a GPU: there are networks, and the device is "cuda".
+  bool uses_gpu() const;
   /// Where networks compute; other models stay on the CPU.
   void place(const std::string& device, bool tensor_program);
   /// The ranks that run the packs of a network together; null: this one alone.

@@ -91,7 +91,7 @@ inline Machine machine_with_gpu() {
   Machine machine;
   machine.gpus = 1;
   machine.libraries = "example 1.0";
-  machine.open = [](std::size_t) { return Gpu{"cpu", "Example GPU", 1e9}; };
+  machine.open = [](std::size_t) { return Gpu{"cpu", "Example GPU", 16e9}; };
   return machine;
 }
 
