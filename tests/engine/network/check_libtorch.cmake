@@ -1,9 +1,15 @@
-# cmake -DPROGRAM=... -DTORCH=.../libtorch.so -P check_libtorch.cmake: fails unless the program loads exactly one libc10 and
-# one libtorch_cpu, both from the folder of TORCH.
+# cmake -DPROGRAM=... -DTORCH=.../libtorch.so -DCUDA=ON|OFF -P check_libtorch.cmake: fails unless the program loads exactly
+# one of each library of LibTorch, all from the folder of TORCH; with CUDA those of CUDA among them, and one of CUDA's runtime.
 execute_process(COMMAND ldd ${PROGRAM} OUTPUT_VARIABLE loaded COMMAND_ERROR_IS_FATAL ANY)
 cmake_path(GET TORCH PARENT_PATH folder)
 file(REAL_PATH ${folder} folder)
-foreach(part c10 torch_cpu)
+set(parts c10 torch_cpu)
+set(parts_from_elsewhere)
+if(CUDA)
+  list(APPEND parts c10_cuda torch_cuda)
+  set(parts_from_elsewhere cudart)
+endif()
+foreach(part ${parts} ${parts_from_elsewhere})
   string(REGEX MATCHALL "/[^ \n]*/lib${part}\\.so[^ \n]*" found "${loaded}")
   list(LENGTH found count)
   if(NOT count EQUAL 1)
@@ -11,7 +17,7 @@ foreach(part c10 torch_cpu)
   endif()
   file(REAL_PATH ${found} real)
   cmake_path(GET real PARENT_PATH from)
-  if(NOT from STREQUAL folder)
+  if(part IN_LIST parts AND NOT from STREQUAL folder)
     message(FATAL_ERROR "${PROGRAM} was linked with the LibTorch in ${folder} and loads ${real}")
   endif()
 endforeach()
