@@ -28,6 +28,7 @@
 #include "bench/faces.h"
 #include "bench/gpu_checks.h"
 #include "bench/network_cost.h"
+#include "bench/operations.h"
 #include "core/error.h"
 #include "engine/network/torch_setup.h"
 #include "engine/tensor/lagrangian.h"
@@ -240,22 +241,9 @@ class Profile {
   void run(std::uint64_t repeats) {
     for (std::uint64_t k = 0; k < repeats + warm_up; ++k) {
       measuring_ = k >= warm_up;
-      part("forward", [&] { predictors_ = learner_->forward(rows_); });
-      part("loss, bounds", [&] {
-        const at::NoGradGuard no_grad;
-        lagrangian_->evaluate(rows_, predictors_);
-      });
-      part("their gradient", [&] {
-        const at::NoGradGuard no_grad;
-        direction_ = lagrangian_->gradient(multipliers_);
-      });
-      part("backward", [&] { learner_->backward(direction_); });
-      part("finite, step", [&] {
-        const at::NoGradGuard no_grad;
-        learner_->finite();
-        learner_->step(model_.selection.adam, corrections_, active_);
-      });
+      iterate();
     }
+    std::printf("{\"operations\": %zu}\n", count_operations([&] { iterate(); }));
     for (auto& [name, seconds] : parts_) {
       std::ranges::sort(seconds);
       std::printf("{\"part\": \"%s\", \"seconds\": %.9g}\n", name.c_str(), seconds[seconds.size() / 2]);
@@ -264,6 +252,18 @@ class Profile {
 
  private:
   static constexpr std::uint64_t warm_up = 3;
+
+  void iterate() {
+    part("forward", [&] { predictors_ = learner_->forward(rows_); });
+    const at::NoGradGuard no_grad;
+    part("loss, bounds", [&] { lagrangian_->evaluate(rows_, predictors_); });
+    part("their gradient", [&] { direction_ = lagrangian_->gradient(multipliers_); });
+    part("backward", [&] { learner_->backward(direction_); });
+    part("finite, step", [&] {
+      learner_->finite();
+      learner_->step(model_.selection.adam, corrections_, active_);
+    });
+  }
 
   template <class F>
   void part(const char* name, F f) {

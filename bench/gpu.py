@@ -310,12 +310,14 @@ def report_figure(numbers, sizes):
 
 def report_profile(numbers, best):
     parts = numbers["profile"]["parts"]
+    operations = next((line["operations"] for line in parts if "operations" in line), "?")
+    parts = [line for line in parts if "operations" not in line]
     rows = [(line.get("part", line.get("error")), duration(line["seconds"]) if "seconds" in line else "") for line in parts]
     rows.append(("sum, each waited for", duration(sum(line.get("seconds", 0) for line in parts))))
     for name, title in (("eager", "whole iteration, eager"), ("graph", "whole iteration, as a graph")):
         line = numbers["profile"][name]
         rows.append((title, duration(line["seconds_per_iteration"]) if "error" not in line else line["error"][:80]))
-    return f"T = {best['trials']}, {best['convolutions']}, {best['precision']}.\n\n" + table(["part", "time"], rows)
+    return f"T = {best['trials']}, {best['convolutions']}, {best['precision']}; {operations} operations (kernels, about).\n\n" + table(["part", "time"], rows)
 
 
 def report(numbers, sizes):
