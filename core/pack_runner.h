@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "core/cell.h"
+#include "core/collective.h"
+#include "core/error.h"
 #include "core/progress.h"
 #include "core/record.h"
 
@@ -37,6 +39,14 @@ class PackRunner {
   /// the caller's to report.
   virtual void run(const Pack& pack, const Slots& slots, Progress& progress,
                    const std::function<void(CellReport)>& report) = 0;
+  /// The same by all ranks of `group` together, this one among them: each calls it with the same pack and
+  /// slots. Only what the first rank of the group reports counts, and all may report. Throws Stopped soon
+  /// after a member has left or died. Not to be called for a group of one.
+  virtual void run_in_group(const Pack& pack, const Slots& slots, const RankGroup& group, Progress& progress,
+                            const std::function<void(CellReport)>& report) {
+    static_cast<void>(pack), static_cast<void>(slots), static_cast<void>(progress), static_cast<void>(report);
+    throw InternalError("this engine runs a pack on one rank, not on " + std::to_string(group.ranks.size()));
+  }
   /// Bytes that it holds beside the data and gives back at its end; 0 where that is little, or unknown.
   virtual std::uint64_t memory() const { return 0; }
   /// The pack in words, for log records: one line.
