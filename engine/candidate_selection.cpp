@@ -215,7 +215,7 @@ std::vector<std::vector<double>> predict_candidates(Learner& learner, std::span<
   const bool alike = std::ranges::all_of(
       data, [&](const CandidateData& trial) { return trial.rows.size() == data[0].rows.size(); });
   // A few more at once cost less than one after the other.
-  const bool together = alike && 2 * count > trials;
+  const bool together = alike && learner.predicts_together() && 2 * count > trials;
   std::vector<std::vector<double>> predictors(trials);
   std::vector<std::span<const std::uint32_t>> rows;
   std::vector<std::span<double>> out;

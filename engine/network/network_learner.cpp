@@ -10,6 +10,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -18,6 +19,7 @@
 #include "engine/network/adam.h"
 #include "engine/network/batch.h"
 #include "engine/network/torch_setup.h"
+#include "engine/tensor/selection.h"
 
 namespace seldon::engine::network {
 namespace {
@@ -323,9 +325,15 @@ void NetworkLearner::reserve_slots(std::int64_t count) {
 
 void NetworkLearner::save(const at::Tensor& slots) {
   const at::NoGradGuard no_grad;
-  const std::int64_t all = parameters_.size(0);
-  const at::Tensor places = slots.mul(all).add_(at::arange(all, options(at::kLong)));
-  slots_.view({-1, parameters_.size(1)}).index_copy_(0, places, parameters_);
+  // Chosen, not copied to an index: on a GPU the deterministic form of that sorts the indices first.
+  const at::Tensor here = at::arange(slots_.size(0), options(at::kLong)).unsqueeze(1).eq(slots).unsqueeze(2);
+  at::where_out(slots_, here, parameters_.unsqueeze(0), slots_);
+}
+
+bool NetworkLearner::iterate(const IterationRequest& request, std::vector<IterationResult>& results,
+                             Progress& progress) {
+  if (!on_device_ || !candidate_rows_.defined()) return false;
+  return tensor::iterate(*this, request, execution_, results, progress);
 }
 
 // ---- solutions

@@ -62,6 +62,9 @@ class NetworkLearner final : public HostSeam, public DeviceSeam {
   bool predicts_together() const override { return on_device_; }
   bool evaluate(const Truth& truth, const EvaluationOptions& options, std::vector<TrialScores>& out) override;
 
+  bool iterate(const IterationRequest& request, std::vector<IterationResult>& results,
+               Progress& progress) override;
+
   std::vector<double> solution(std::size_t trial) const override;
   std::size_t solution_size() const override {
     return network_.parameter_count() + network_.statistic_count();

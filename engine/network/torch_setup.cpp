@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <malloc.h>
-#include <stdlib.h>
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -52,8 +51,7 @@ void configure_device(const std::string& device, Precision precision) {
 #endif
   context.setBenchmarkCuDNN(false);
   context.setDeterministicCuDNN(true);
-  context.setAllowTF32CuBLAS(gpu && precision == Precision::tf32);
-  context.setAllowTF32CuDNN(gpu && precision == Precision::tf32);
+  set_precision(gpu ? precision : Precision::float32);
 }
 
 void set_precision(Precision precision) {

@@ -101,7 +101,9 @@ class BatchFeed {
 // --------------------------------------------------------------------------------------
 
 /// What is known of each trial's way so far, on the device. Everything is written in place, so that a
-/// recording finds it, and nothing of a stopped trial changes: values are selected, never multiplied by zero.
+/// recording finds it, nothing comes from the host (numbers within operations do not count, but those that
+/// at::where chooses from do), and nothing of a stopped trial changes: values are selected, never multiplied
+/// by zero.
 class Search {
  public:
   Search(const IterationRequest& request, const at::Device& device)
@@ -149,8 +151,7 @@ class Search {
       slot = at::where(good, freed, slot);
     }
     const at::Tensor least = violates_least(value.violation(toolkit_), now);
-    slot = at::where(least, static_cast<double>(least_violation_slot(keep())), slot);
-    learner.save(slot.to(at::kLong));
+    learner.save(slot.masked_fill(least, static_cast<double>(least_violation_slot(keep()))).to(at::kLong));
   }
 
   /// Projected ascent. An infinite bound has no size to go by, so the multiplier grows by the step itself.
