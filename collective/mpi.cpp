@@ -116,6 +116,12 @@ struct MpiGroups::Wire {
     }
     std::erase_if(left, [](const auto& exchange) { return exchange->requests.empty(); });
   }
+  /// What MPI still has goes on using its memory, so that stays until the process ends.
+  void give_up() {
+    static auto* const kept = new std::vector<std::unique_ptr<Exchange>>;  // never destroyed
+    std::ranges::move(left, std::back_inserter(*kept));
+    left.clear();
+  }
   /// Takes in what earlier groups have left on its way from `peer`, so that its memory there becomes free.
   void discard(Peer peer, int tag) {
     while (true) {
@@ -374,13 +380,10 @@ MpiGroups::MpiGroups() : wire_(std::make_shared<Wire>()) {
   wire_->tags = known != 0 ? *highest : 32767;  // what any MPI has
 }
 
-/// What MPI still has goes on using its memory, so that stays until the process ends. Freeing the
-/// communicator would wait for the other ranks.
+/// Freeing the communicator would wait for the other ranks.
 MpiGroups::~MpiGroups() {
   wire_->finish();
-  static auto* const kept = new std::vector<std::unique_ptr<Exchange>>;  // never destroyed
-  std::ranges::move(wire_->left, std::back_inserter(*kept));
-  wire_->left.clear();
+  wire_->give_up();
 }
 
 std::unique_ptr<Collective> MpiGroups::join(const RankGroup& group, Progress& progress) {
