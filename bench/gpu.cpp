@@ -297,7 +297,9 @@ int run(int argc, char** argv) {
   const auto command = argc > 1 ? commands.find(argv[1]) : commands.end();
   if (command == commands.end())
     throw InputError("usage: bench_gpu check|time|pack|profile [options]; see bench/gpu.cpp");
-  return command->second(parse({argv + 2, argv + argc}));
+  const Command parsed = parse({argv + 2, argv + argc});
+  engine::network::configure_device(parsed.setting.execution.device, parsed.setting.execution.precision);
+  return command->second(parsed);
 }
 
 }  // namespace

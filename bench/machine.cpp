@@ -95,7 +95,8 @@ Machine measure_machine() {
                l3 = cache(_SC_LEVEL3_CACHE_SIZE, 16e6);
   machine.levels = {{"L1", l1, read_bandwidth(l1 / 2)},
                     {"L2", l2, read_bandwidth(l2 / 2)},
-                    {"L3", l3, read_bandwidth(l3 / 2)},
+                    // Shared with other cores, whose data may fill most of it.
+                    {"L3", l3, read_bandwidth(std::min(l3 / 2, 2 * l2))},
                     {"memory", std::numeric_limits<double>::infinity(), read_bandwidth(8 * l3)}};
   return machine;
 }

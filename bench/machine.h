@@ -24,8 +24,8 @@ struct Machine {
   const Level& level_of(double bytes) const;
 };
 
-/// Measures it, in about two seconds: multiply-adds on registers, and sums over arrays that fit half into
-/// each level.
+/// Measures it, in about two seconds: multiply-adds on registers, and sums over arrays that fill half of
+/// L1 and L2, twice L2 for L3, and eight times L3 for memory.
 Machine measure_machine();
 
 /// Of this thread, by the system's account: what other programs take of the core does not count.
