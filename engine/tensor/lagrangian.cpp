@@ -63,6 +63,11 @@ std::vector<ForestTree> forest_trees(const std::vector<Role>& roles) {
   return trees;
 }
 
+/// NaN is not. Two operations; at::isfinite takes four.
+at::Tensor is_finite(const at::Tensor& x) {
+  return x.abs().lt(infinity);
+}
+
 std::vector<std::size_t> node_counts(const std::vector<Role>& roles) {
   std::vector<std::size_t> counts;
   for (const Role& role : roles) counts.push_back(role.constraint->tree.base_nodes().size());
@@ -121,10 +126,10 @@ class ConstraintProgram {
     const at::Tensor upper = results_.select(0, 0).narrow(0, roles_ - constraints_, constraints_);
     const at::Tensor on_means = results_.select(0, 1).narrow(0, roles_ - constraints_, constraints_);
     const at::Tensor multiplier = multipliers.t(), counts = usable_.logical_and(multiplier.gt(0));
-    const at::Tensor finite = upper.isfinite();
+    const at::Tensor finite = is_finite(upper);
     // An infinite bound has no derivative: the constraint's value on means says where to go.
     const at::Tensor by_bounds = counts.logical_and(finite);
-    const at::Tensor by_means = counts.logical_and(on_means.isfinite()).logical_and_(finite.logical_not());
+    const at::Tensor by_means = counts.logical_and(is_finite(on_means)).logical_and_(finite.logical_not());
     const at::Tensor bound_multiplier = of_nodes(at::where(by_bounds, multiplier, zero_));
     const at::Tensor mean_multiplier = of_nodes(at::where(by_means, multiplier, zero_));
 
