@@ -4,6 +4,7 @@
 #include <cuda_runtime_api.h>
 #include <exception>
 #include <nccl.h>
+#include <thread>
 #include <utility>
 
 #include "core/backoff.h"
@@ -59,7 +60,8 @@ class NcclCollective final : public Collective {
   cudaStream_t stream() const { return static_cast<cudaStream_t>(memory_.stream()); }
   void enqueued(ncclResult_t result);
   void settle();
-  void obey_or_break();
+  void obey_or_abort();
+  void abort();
   [[noreturn]] void fail(ncclResult_t result);
 
   int rank_, size_;
@@ -68,7 +70,8 @@ class NcclCollective final : public Collective {
   std::chrono::milliseconds patience_;
   ncclComm_t communicator_ = nullptr;
   bool stopped_ = false;
-  bool broken_ = false;  ///< nothing can be enqueued any more: the end is an abort
+  std::string failure_;  ///< NCCL's error; empty: none
+  std::thread aborting_;
   int exceptions_ = std::uncaught_exceptions();
 };
 
@@ -81,16 +84,15 @@ void NcclCollective::connect(const ncclUniqueId& id) {
 }
 
 NcclCollective::~NcclCollective() {
-  if (communicator_ == nullptr) return;
-  if (!broken_ && std::uncaught_exceptions() == exceptions_) {
+  if (communicator_ != nullptr && std::uncaught_exceptions() == exceptions_) {
     try {
       enqueued(ncclCommFinalize(communicator_));
-      ncclCommDestroy(communicator_);
-      return;
-    } catch (...) {  // a stop or an error: there is nobody left to tell
+      ncclCommDestroy(std::exchange(communicator_, nullptr));
+    } catch (...) {  // a stop or an error, which have aborted: there is nobody left to tell
     }
   }
-  ncclCommAbort(communicator_);
+  if (communicator_ != nullptr) ncclCommAbort(communicator_);
+  if (aborting_.joinable()) aborting_.join();
 }
 
 void NcclCollective::all_reduce(void* data, std::size_t count, Element element) {
@@ -111,18 +113,26 @@ void NcclCollective::broadcast(void* data, std::size_t count, Element element, i
 }
 
 void NcclCollective::check() {
-  obey_or_break();
+  if (!failure_.empty()) await_stop(*progress_, failure_, std::chrono::milliseconds(0));
+  obey_or_abort();
   ncclResult_t state = ncclSuccess;
   const ncclResult_t asked = ncclCommGetAsyncError(communicator_, &state);
   if (asked != ncclSuccess) fail(asked);
   if (state != ncclSuccess && state != ncclInProgress) fail(state);
 }
 
-void NcclCollective::obey_or_break() {
-  if (stopped_ || progress_->tick() == Order::stop) {
-    stopped_ = broken_ = true;
-    throw Stopped{};
-  }
+void NcclCollective::obey_or_abort() {
+  if (!stopped_ && progress_->tick() == Order::go) return;
+  stopped_ = true;
+  abort();
+  throw Stopped{};
+}
+
+/// At once, as kernels that wait for a dead member would block whatever waits for the device on the way to
+/// the destructor; and by another thread, as NCCL then waits for the end of the CUDA graphs that its calls
+/// were recorded in.
+void NcclCollective::abort() {
+  if (communicator_ != nullptr) aborting_ = std::thread(ncclCommAbort, std::exchange(communicator_, nullptr));
 }
 
 void NcclCollective::enqueued(ncclResult_t result) {
@@ -138,18 +148,20 @@ void NcclCollective::settle() {
     if (asked != ncclSuccess) fail(asked);
     if (state == ncclSuccess) return;
     if (state != ncclInProgress) fail(state);
-    obey_or_break();
+    obey_or_abort();
   }
 }
 
 void NcclCollective::fail(ncclResult_t result) {
-  broken_ = true;
   const std::string reason = reason_of(result, communicator_);
+  failure_ = "NCCL reports " + reason;
+  abort();
   if (result == ncclInvalidUsage || result == ncclInvalidArgument) throw_unusable(reason);
   try {
-    await_stop(*progress_, "NCCL reports " + reason, patience_);
+    await_stop(*progress_, failure_, patience_);
   } catch (const Stopped&) {
     stopped_ = true;
+    failure_.clear();
     throw;
   }
 }

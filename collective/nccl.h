@@ -22,11 +22,13 @@ std::string loaded_nccl();
 /// which NCCL brings them together. Makes that GPU the current one of this thread. `hosts` is not used later,
 /// `progress` is.
 ///
-/// No wait inside is NCCL's own: all of them ask `progress`, also for those that set connections up at the
-/// first call of a kind. A call is enqueued on the stream that is current then and returns; whoever waits for
-/// the device calls check() meanwhile. After an order to stop, an error, or in the course of another
-/// exception, the destructor aborts what is enqueued, for ever: memory that it uses must not be freed before,
-/// but on the same stream. Else it waits until the others are done too, unless told to stop.
+/// No wait inside is NCCL's own: all of them ask `progress`, also those that set connections up at the first
+/// call of a kind. A call is enqueued on the stream that is current then and returns; whoever waits for the
+/// device calls check() meanwhile. An order to stop or an error aborts what is enqueued, so that nothing
+/// waits for a member that has died, and no later call does anything but throw. An exception elsewhere makes
+/// the destructor abort; without one it waits until the others are done too, unless told to stop.
+///
+/// CUDA graphs in which calls were recorded must be destroyed before it: NCCL waits for their end.
 ///
 /// Throws InputError for what the user can mend (two members on one GPU), Stopped, or, where NCCL reports an
 /// error and no order to stop follows within `patience`, IncompleteError with NCCL's reason.

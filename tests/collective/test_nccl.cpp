@@ -229,6 +229,16 @@ TEST_F(NcclTest, AnErrorBeforeACallKeepsItFromBeingEnqueued) {
   expect_aborted();
 }
 
+TEST_F(NcclTest, NothingIsEnqueuedAfterAnError) {
+  auto collective = joined(5ms);
+  fake().states = {ncclSystemError};
+  EXPECT_THROW(collective->check(), IncompleteError);
+  EXPECT_THROW(collective->all_reduce(nullptr, 1, Element::float32), IncompleteError);
+  EXPECT_THROW(collective->check(), IncompleteError);
+  collective.reset();
+  expect_aborted();
+}
+
 TEST_F(NcclTest, AnErrorOfTheCallItselfIsToldToo) {
   auto collective = joined(5ms);
   fake().answers = {ncclSystemError};
