@@ -41,6 +41,11 @@ class LayeringCheck(unittest.TestCase):
         self.write("orchestrator/queue.cpp", '  #  include "store/store.h"\n')
         self.assert_breach("orchestrator/queue.cpp:1", "room orchestrator may not use room store")
 
+    def test_workers_know_groups_by_the_seam_alone(self):
+        self.write("collective/groups.h", "\n")
+        self.write("worker/run.cpp", '#include "collective/groups.h"\n')
+        self.assert_breach("worker/run.cpp:1", "room worker may not use room collective")
+
     def test_each_forbidden_library(self):
         for place, header, library in [
             ("core/a.cpp", "hdf5.h", "HDF5"),
@@ -54,6 +59,9 @@ class LayeringCheck(unittest.TestCase):
             ("orchestrator/b.cpp", "unistd.h", "system"),
             ("worker/a.cpp", "hdf5.h", "HDF5"),
             ("transport/a.cpp", "c10/core/Device.h", "LibTorch"),
+            ("transport/b.cpp", "nccl.h", "NCCL"),
+            ("collective/a.cpp", "ATen/core/Tensor.h", "LibTorch"),
+            ("worker/b.cpp", "nccl.h", "NCCL"),
             ("analysis/a.cpp", "torch/torch.h", "LibTorch"),
             ("analysis/b.cpp", "mpi.h", "MPI"),
         ]:
