@@ -81,6 +81,7 @@ struct PlanFacts {
   std::vector<Group> groups;                  ///< that constraints bounded by Student's t use
   std::vector<bool> together;  ///< [model] all cells of a pack are recorded at once; missing: one by one
   std::vector<bool> networks;  ///< [model] what device and gpus_per_trial concern; missing: not
+  std::vector<std::uint32_t> workers;  ///< [model] that run a pack together; missing: 1
   /// [model] bytes of a GPU's memory that a trial of a network takes at its largest batch; missing, 0:
   /// unknown
   std::vector<double> gpu_bytes_per_trial;

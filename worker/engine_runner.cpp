@@ -14,12 +14,16 @@
 #include "core/wire.h"
 #include "engine/model/kernels.h"
 #include "engine/network/torch_setup.h"
+#include "engine/tensor/device.h"
 #include "experiment/config.h"
 #include "worker/node_data.h"
 #include "worker/pinning.h"
 #include "worker/translate.h"
 
 namespace seldon::worker {
+
+namespace tensor = engine::tensor;
+
 namespace {
 
 /// Multiply-adds per second of one core, forward and backward, for estimates only (measured on a loaded 2025
@@ -122,6 +126,7 @@ experiment::PlanFacts facts_of(const Workspace& workspace) {
     const engine::ModelSpec& model = workspace.model(i);
     facts.together.push_back(workspace.network(i));
     facts.networks.push_back(workspace.network(i));
+    facts.workers.push_back(workspace.network(i) ? workspace.description().gpus_per_trial : 1);
     facts.gpu_bytes_per_trial.push_back(gpu_bytes_per_trial(workspace, i));
     if (!model.seldonian) continue;
     for (const engine::ConstraintSpec& constraint : model.problem.constraints) {
@@ -144,7 +149,7 @@ experiment::PlanFacts facts_of(const Workspace& workspace) {
 class EngineRunner final : public PackRunner {
  public:
   EngineRunner(const std::string& config, std::span<const std::byte> data, const WorkerPlace& place)
-      : rank_(place.rank), host_(host_name()) {
+      : rank_(place.rank), host_(host_name()), groups_(place.groups) {
     Unpacked unpacked = unpack_data(data);
     experiment::Description description = experiment::parse_config(config, "the config sent by rank 0");
     description.folder = unpacked.folder;
@@ -162,6 +167,7 @@ class EngineRunner final : public PackRunner {
     const Gpu gpu = gpu_of(machine, place.index_on_node);
     workspace_->place(gpu.device, true);
     engine::network::configure_device(gpu.device, engine::Precision::float32);
+    gpu_index_ = tensor::parse_device(gpu.device);
     gpu_ = gpu.device + " " + gpu.name;
   }
 
@@ -193,12 +199,39 @@ class EngineRunner final : public PackRunner {
     });
   }
 
+  void run_in_group(const Pack& pack, const Slots& slots, const RankGroup& group, Progress& progress,
+                    const std::function<void(CellReport)>& report) override {
+    if (!groups_) throw InternalError("a worker that knows no groups was asked to run a pack in one");
+    Memory memory;
+    if (gpu_index_ && workspace_->network(pack.model)) {
+      memory.gpu = static_cast<int>(*gpu_index_);
+      memory.stream = [index = *gpu_index_] { return tensor::current_stream(index); };
+    }
+    const auto collective = groups_->join(group, memory, progress);
+    const Shared shared(*workspace_, collective.get());
+    run(pack, slots, progress, report);
+  }
+
   std::string describe(const Pack& pack) const override {
     return fmt::format("{} fraction {} {}", workspace_->model(pack.model).name,
                        workspace_->description().data_fracs[pack.fraction], trials_of(pack));
   }
 
  private:
+  /// Lends the group to the models, for as long as it lives.
+  class Shared {
+   public:
+    Shared(Workspace& workspace, Collective* collective) : workspace_(workspace) {
+      workspace_.share(collective);
+    }
+    ~Shared() { workspace_.share(nullptr); }
+    Shared(const Shared&) = delete;
+    Shared& operator=(const Shared&) = delete;
+
+   private:
+    Workspace& workspace_;
+  };
+
   CellReport to_report(const Pack& pack, std::uint32_t slot, const engine::TrialResult& result,
                        double fraction, double start) const {
     CellReport out;
@@ -227,7 +260,9 @@ class EngineRunner final : public PackRunner {
 
   int rank_;
   std::string host_;
-  std::string gpu_;  ///< "cuda:1 NVIDIA H100 80GB HBM3"; empty: none is used
+  CollectiveFactory* groups_;
+  std::optional<std::size_t> gpu_index_;  ///< as CUDA counts
+  std::string gpu_;                       ///< "cuda:1 NVIDIA H100 80GB HBM3"; empty: none is used
   std::unique_ptr<Workspace> workspace_;
 };
 

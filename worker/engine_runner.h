@@ -80,6 +80,9 @@ Prepared prepare(experiment::Description description, const PrepareOptions& opti
 struct WorkerPlace {
   int rank = 0;
   std::uint32_t index_on_node = 0;  ///< among the workers of its node: which GPU it takes
+  /// Brings it together with others to run a pack of a network; null: it runs packs alone. Must outlive the
+  /// runner.
+  CollectiveFactory* groups = nullptr;
   std::function<Machine()> machine = this_machine;
 };
 

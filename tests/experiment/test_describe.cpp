@@ -84,6 +84,53 @@ TEST(Describe, PackThatRecordsOneByOneLosesOneTrial) {
       testing::HasSubstr("the first record after 75.0 s; the death of one worker loses at most 75.0 s\n"));
 }
 
+/// What `describe` says of networks, of which "qsa" is one.
+std::string of_networks(const std::vector<std::string>& set, std::uint32_t open_pack_size = 25) {
+  const Description d = parse(example, set);
+  PlanFacts facts;
+  facts.networks = {true, false};
+  facts.gpu_bytes_per_trial = {4e6, 0};
+  const std::vector<ModelWork> work = {{open_pack_size, 58, 0}, {25, 1, 0}};
+  const std::string text = describe(d, make_plan(d, 1000, work), facts);
+  const std::size_t start = text.find("Networks");
+  return start == std::string::npos ? "" : text.substr(start, text.find("\nRows") - start);
+}
+
+TEST(Describe, SaysWhereNetworksRun) {
+  EXPECT_EQ(of_networks({"experiment.device=cpu"}),
+            "Networks, on the CPU\n"
+            "  model  precision  convolutions  workers/pack\n"
+            "  qsa    float32    grouped                  1\n");
+  EXPECT_EQ(of_networks({"experiment.device=cuda", "model.qsa.pack_size=8", "model.qsa.precision=tf32",
+                         "model.qsa.convolutions=unfolded"}),
+            "Networks, on GPUs\n"
+            "  model  precision  convolutions  workers/pack  GPU memory/trial  GPU memory/pack\n"
+            "  qsa    tf32       unfolded                 1           4000 kB            32 MB\n");
+}
+
+TEST(Describe, SaysWhatOfNetworksIsNotSettledYet) {
+  EXPECT_EQ(of_networks({"experiment.device=cuda"}),
+            "Networks, on GPUs\n"
+            "  model  precision  convolutions  workers/pack  GPU memory/trial  GPU memory/pack\n"
+            "  qsa    float32    measured                 1           4000 kB         measured\n"
+            "  pack_size is measured when the store is created, and guessed here: qsa 25\n");
+  EXPECT_THAT(
+      of_networks({}),
+      testing::StartsWith("Networks, on GPUs where the machine of rank 0 has one when the store is created, "
+                          "else on the CPU (so planned here)\n"));
+}
+
+TEST(Describe, SaysHowManyWorkersRunAPackTogether) {
+  EXPECT_THAT(
+      of_networks({"experiment.device=cpu", "experiment.gpus_per_trial=4"}),
+      testing::EndsWith("grouped                  4\n  each of their packs takes 4 workers: start a multiple "
+                        "of that many, and one rank more under mpirun\n"));
+  const Description d = parse(example, {"experiment.gpus_per_trial=4"});
+  EXPECT_THAT(
+      describe(d, make_plan(d, 1000, works), {}),
+      testing::HasSubstr("warning: gpus_per_trial is 4, but concerns networks only, and there is none\n"));
+}
+
 TEST(Describe, GivesNoTimesWithoutASpeed) {
   const Description d = parse(example);
   EXPECT_EQ(describe(d, make_plan(d, 1000, works), {}).find("Times"), std::string::npos);
