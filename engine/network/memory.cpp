@@ -18,36 +18,39 @@ double values(const Shape& shape) {
   return static_cast<double>(shape.size());
 }
 
-/// Of one row: what a forward pass keeps, and the largest that is there for a moment only.
-struct RowMemory {
+/// What a layer adds to a row's memory: for the backward pass, and while its own forward or backward step
+/// runs.
+struct LayerMemory {
   double kept = 0, passing = 0;
 };
 
-RowMemory row_memory(const Network& network, const Execution& execution) {
+LayerMemory layer_memory(const Layer& layer, const Execution& execution) {
   const double narrow = execution.precision == Precision::bfloat16 ? 0.5 : 0;
-  RowMemory row;
-  row.kept = values(network.input()) * (float_bytes + 1);
-  for (const Layer& layer : network.layers()) {
-    const double in = float_bytes * values(layer.in), out = float_bytes * values(layer.out);
-    if (const auto* convolution = std::get_if<Convolution>(&layer.stage)) {
-      // Its input is kept by the stage before; the output goes, and comes again as a derivative.
-      row.kept += narrow * in;
-      double patches = 0;
-      if (execution.convolutions == Convolutions::unfolded) {
-        const double of_row =
-            patch_bytes(layer.out.height * layer.out.width, layer.in.channels, convolution->kernel);
-        patches = 2 * of_row;  // and their derivatives; a few trials at a time
-      }
-      row.passing = std::max(row.passing, 2 * out + in + patches);
-    } else if (std::holds_alternative<MaxPoolRelu>(layer.stage)) {
-      row.kept += out * (1 + index_bytes / float_bytes);
-      row.passing = std::max(row.passing, 2 * in + in / float_bytes + out);
-    } else {
-      row.kept += out * (1 + narrow);
-      row.passing = std::max(row.passing, 2 * out + in);
-    }
+  const double in = float_bytes * values(layer.in), out = float_bytes * values(layer.out);
+  if (const auto* convolution = std::get_if<Convolution>(&layer.stage)) {
+    // Its input is kept by the stage before; the output goes, and comes again as a derivative.
+    const bool unfolded = execution.convolutions == Convolutions::unfolded;
+    // Patches are laid out for a few trials at a time, in a small pack for all of them.
+    const double patches =
+        unfolded ? patch_bytes(layer.out.height * layer.out.width, layer.in.channels, convolution->kernel)
+                 : 0;
+    return {narrow * in, (1 + narrow) * (in + out) + patches};
   }
-  return row;
+  if (std::holds_alternative<MaxPoolRelu>(layer.stage))
+    return {out * (1 + index_bytes / float_bytes), in * (1 + 1 / float_bytes) + 2 * out};
+  return {out * (1 + narrow), 2 * out + in};
+}
+
+/// The most that a row needs at any time. The backward pass frees what it has used, so that a layer's own
+/// needs meet only what the layers up to it keep.
+double row_memory(const Network& network, const Execution& execution) {
+  double kept = values(network.input()) * (float_bytes + 1), most = 0;
+  for (const Layer& layer : network.layers()) {
+    const LayerMemory memory = layer_memory(layer, execution);
+    kept += memory.kept;
+    most = std::max(most, kept + memory.passing);
+  }
+  return most;
 }
 
 std::string in_mebibytes(double bytes) {
@@ -59,10 +62,9 @@ std::string in_mebibytes(double bytes) {
 }  // namespace
 
 double memory_per_trial(const Network& network, std::size_t batch, const Execution& execution) {
-  const RowMemory row = row_memory(network, execution);
   const double parameters =
       tensors_of_parameters * float_bytes * static_cast<double>(network.parameter_count());
-  return parameters + static_cast<double>(batch) * (row.kept + row.passing);
+  return parameters + static_cast<double>(batch) * row_memory(network, execution);
 }
 
 InputError pack_too_large(const Network& network, std::size_t trials, std::size_t batch,

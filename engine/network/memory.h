@@ -13,9 +13,9 @@
 namespace seldon::engine::network {
 
 /// Bytes that one trial of a pack takes while it trains with batches of `batch` rows: parameters, gradient,
-/// Adam's state, kept iterates and what one step needs besides; activations that the backward pass needs, and
-/// the largest that are there for a moment. An estimate from the layers' shapes, as they are computed on
-/// devices other than the CPU; data set and libraries (about a GiB) come on top.
+/// Adam's state, kept iterates and what one step needs besides; activations as the backward pass finds them,
+/// layer by layer. An estimate from the layers' shapes, as they are computed on devices other than the CPU;
+/// data set and libraries (about a GiB) come on top.
 double memory_per_trial(const Network& network, std::size_t batch, const Execution& execution);
 
 /// The error for a pack that does not fit.

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include <ATen/Context.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros_like.h>
@@ -81,6 +82,30 @@ TEST(Adam, InactiveTrialsKeepTheirBitsWhateverTheGradient) {
   EXPECT_TRUE(state.parameters.isfinite().all().item<bool>());
   EXPECT_FALSE(at::equal(state.parameters[0], parameters[0]));
   EXPECT_FALSE(at::equal(state.parameters[2], parameters[2]));
+}
+
+TEST(Adam, GivesTheSameBitsWithNumbersFromTheDevice) {
+  for (const bool toolkit : {false, true}) {
+    at::manual_seed(1);
+    State by_host(at::randn({3, 40})), by_device(by_host.parameters);
+    const at::Tensor active = at::empty({3}, at::kBool);
+    for (std::int64_t t = 0; t < 3; ++t) active[t] = t != 1;
+    for (int t = 0; t < 10; ++t) {
+      at::Tensor gradient = at::randn({3, 40});
+      gradient[1].fill_(std::numeric_limits<float>::quiet_NaN());
+      const AdamStep adam = step_number(t, {.toolkit = toolkit});
+      by_host.step(adam, {1, 0, 1}, gradient);
+      const at::Tensor corrections = at::empty({2}, at::kDouble);
+      corrections[0] = adam.correction_velocity;
+      corrections[1] = adam.correction_square;
+      adam_step({.toolkit = toolkit}, corrections, active, gradient, by_device.parameters, by_device.velocity,
+                by_device.square);
+    }
+    EXPECT_TRUE(at::equal(by_device.parameters, by_host.parameters));
+    EXPECT_TRUE(at::equal(by_device.velocity, by_host.velocity));
+    EXPECT_TRUE(at::equal(by_device.square, by_host.square));
+    EXPECT_TRUE(by_device.parameters.isfinite().all().item<bool>());
+  }
 }
 
 }  // namespace

@@ -14,17 +14,24 @@
 namespace seldon::engine::network {
 namespace {
 
+using Function = at::Tensor (*)(const at::Tensor&, std::size_t);
+
 /// Value and gradient, bit by bit, against LibTorch's own two operations.
-void expect_same(const at::Tensor& values, std::size_t size) {
+void expect_same(Function f, const at::Tensor& values, std::size_t size) {
   at::Tensor ours = values.clone().set_requires_grad(true), theirs = values.clone().set_requires_grad(true);
   const auto window = static_cast<std::int64_t>(size);
-  const at::Tensor a = max_pool_relu(ours, size), b = at::max_pool2d(theirs, window).relu();
+  const at::Tensor a = f(ours, size), b = at::max_pool2d(theirs, window).relu();
   ASSERT_EQ(a.sizes(), b.sizes());
   EXPECT_TRUE(at::equal(a.nan_to_num(-7), b.nan_to_num(-7)));
   const at::Tensor direction = at::randn_like(b);
   const auto da = torch::autograd::grad({a}, {ours}, {direction});
   const auto db = torch::autograd::grad({b}, {theirs}, {direction});
   EXPECT_TRUE(at::equal(da[0].nan_to_num(-7), db[0].nan_to_num(-7)));
+}
+
+void expect_same(const at::Tensor& values, std::size_t size) {
+  expect_same(max_pool_relu, values, size);
+  expect_same(max_pool_relu_by_operations, values, size);
 }
 
 TEST(MaxPoolRelu, EqualsLibTorch) {

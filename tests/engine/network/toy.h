@@ -120,10 +120,16 @@ inline std::vector<double> gradient_of(Learner& learner, std::size_t trial, std:
   return gradient;
 }
 
+/// Larger than the rounding of derivatives. With Adam's usual epsilon a derivative that is zero but for
+/// rounding (of a bias that BatchNorm takes out again) becomes a whole step in either direction, so that
+/// trajectories that differ by rounding part.
+constexpr double steady_epsilon = 1e-3;
+
 /// Iterations of Adam on the mean log loss, every trial with the same batch.
-inline void train(Learner& learner, const Dataset& data, const std::vector<Rows>& batches, double step_size) {
+inline void train(Learner& learner, const Dataset& data, const std::vector<Rows>& batches, double step_size,
+                  double epsilon = 1e-8) {
   double power_velocity = 1, power_square = 1;
-  AdamStep adam{.step = step_size};
+  AdamStep adam{.step = step_size, .epsilon = epsilon};
   for (const Rows& rows : batches) {
     const std::size_t pass = forward(learner, rows);
     std::vector<std::vector<double>> derivatives(learner.trials());
