@@ -25,7 +25,7 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double least_rows_of_student_t = 5;
 
-/// t_{1-delta, m-1} / 1 for m = 0 .. count - 1, 0 where m <= 1. Kept for the process: a pack asks for
+/// t_{1-delta, m-1} for m = 0 .. count - 1, 0 where m <= 1. Kept for the process: a pack asks for
 /// thousands, at some microseconds each, and the next pack for the same again.
 std::vector<double> quantiles(double delta, std::size_t count) {
   static std::mutex mutex;
