@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
   request.identity_difference = [](const std::string&, const std::string&, const auto&...) {
     return std::vector<std::string>{};
   };
-  request.make_runner = [](const std::string& config, std::span<const std::byte> data, int) {
+  request.make_runner = [](const std::string& config, std::span<const std::byte> data, const auto&) {
     return fake::make_runner(config, data);
   };
   request.at_start = [&] {

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 #include <ctime>
-#include <unistd.h>
+#include <fstream>
 
 #include "engine/vector_clones.h"
 
@@ -70,9 +70,13 @@ double read_bandwidth(double bytes) {
   return static_cast<double>(n * sizeof(double)) / seconds_per_call([&] { result = read_all(x, n); });
 }
 
-double cache(int name, double otherwise) {
-  const long bytes = sysconf(name);
-  return bytes > 0 ? static_cast<double>(bytes) : otherwise;
+/// Bytes of a data cache of the first core, of which the kernel tells "32768K".
+double cache(int level, double otherwise) {
+  const std::string folder =
+      "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(level == 1 ? 0 : level);
+  double kilobytes = 0;
+  std::ifstream(folder + "/size") >> kilobytes;
+  return kilobytes > 0 ? 1024 * kilobytes : otherwise;
 }
 
 }  // namespace
@@ -91,8 +95,7 @@ Machine measure_machine() {
   Machine machine;
   machine.double_peak = std::max(rate(doubles64, 8), rate(doubles32, 4));
   machine.float_peak = std::max(rate(floats64, 16), rate(floats32, 8));
-  const double l1 = cache(_SC_LEVEL1_DCACHE_SIZE, 32e3), l2 = cache(_SC_LEVEL2_CACHE_SIZE, 1e6),
-               l3 = cache(_SC_LEVEL3_CACHE_SIZE, 16e6);
+  const double l1 = cache(1, 32e3), l2 = cache(2, 1e6), l3 = cache(3, 16e6);
   machine.levels = {{"L1", l1, read_bandwidth(l1 / 2)},
                     {"L2", l2, read_bandwidth(l2 / 2)},
                     // Shared with other cores, whose data may fill most of it.

@@ -228,7 +228,7 @@ class CnnRows {
     });
     const double in = 4.0 * batch * static_cast<double>(here.in.size()),
                  out = 4.0 * batch * static_cast<double>(here.out.size());
-    print_kernel(costs_[i].name, costs_[i].flop, costs_[i].bytes, in + out, seconds);
+    print_kernel(costs_[i].name, costs_[i].flop, costs_[i].bytes, 2 * (in + out), seconds);
   }
 
   const Machine& machine_;
