@@ -333,10 +333,12 @@ class Pace {
   /// About a tenth of a second's work: enough that the device never waits for the host, and so little that a
   /// stop order is soon carried out.
   std::size_t allowed_ahead() const {
+    constexpr std::size_t least_ahead = 2;
+    if (finished_ == 0) return least_ahead;
     constexpr double seconds_ahead = 0.1;
     const std::chrono::duration<double> elapsed = Clock::now() - start_;
     const double iterations = seconds_ahead * static_cast<double>(finished_) / elapsed.count();
-    return static_cast<std::size_t>(std::clamp(iterations, 2.0, static_cast<double>(most_ahead)));
+    return static_cast<std::size_t>(std::clamp<double>(iterations, least_ahead, most_ahead));
   }
   void ask() {
     if (progress_.tick() == Order::stop) throw Stopped{};
@@ -393,6 +395,7 @@ class Loop {
         recorder_(std::move(recorder)),
         lagrangian_(*request.problem, learner.table(), request.data[0].safety_rows),
         feed_(learner, request),
+        first_to_record_(first_to_record(feed_, request.options->iterations)),
         search_(request, learner.device()),
         iteration_(at::zeros({1}, at::TensorOptions(at::kLong).device(learner.device()))),
         corrections_(table_of_corrections(*request.options, learner.device())) {
@@ -424,20 +427,29 @@ class Loop {
   struct Shape {
     std::function<void()> work;
     std::unique_ptr<Recording> recording;
-    std::size_t runs = 0;
   };
 
   void run_or_replay(std::size_t i) {
     const std::pair key(feed_.size(i), feed_.counts(i));
     Shape& shape = shapes_[key];
     if (!shape.work) shape.work = [this, key] { iterate(key.first, key.second); };
-    if (recorder_ && !shape.recording && shape.runs == runs_before_recording) record(shape);
-    ++shape.runs;
+    if (recorder_ && !shape.recording && i >= first_to_record_) record(shape);
     if (shape.recording) {
       shape.recording->replay();
     } else {
       shape.work();
     }
+  }
+
+  /// As LibTorch asks, first runs set up what a recording must not, such as the libraries' workspaces: some
+  /// runs, among them one with each size of batch. None may come later, since a run needs memory of its own
+  /// beside that of the recordings.
+  static std::size_t first_to_record(const BatchFeed& feed, std::size_t iterations) {
+    constexpr std::size_t least_runs = 3;
+    std::size_t first = least_runs;
+    for (std::size_t i = least_runs; i < std::min(feed.per_epoch(), iterations); ++i)
+      if (feed.size(i) != feed.size(0) || feed.counts(i) != feed.counts(0)) first = i + 1;
+    return first;
   }
 
   void record(Shape& shape) {
@@ -469,14 +481,12 @@ class Loop {
     iteration_.add_(1);
   }
 
-  /// As LibTorch asks: first runs set up what a recording must not, such as the libraries' workspaces.
-  static constexpr std::size_t runs_before_recording = 3;
-
   TensorLearner& learner_;
   const IterationRequest& request_;
   std::unique_ptr<Recorder> recorder_;  ///< null: iterations run as they are
   TensorLagrangian lagrangian_;
   BatchFeed feed_;
+  std::size_t first_to_record_;  ///< iteration
   Search search_;
   at::Tensor iteration_;    ///< [1] int64
   at::Tensor corrections_;  ///< [iterations, 2]
