@@ -57,9 +57,9 @@ at::Tensor parameters_of(const Learner& learner) {
 }
 
 /// [T, n] rows of the table, other ones for each trial.
-at::Tensor some_rows(std::int64_t trials, std::int64_t count, std::int64_t step) {
-  return (at::arange(count, at::kLong).unsqueeze(0) * 3 + at::arange(trials, at::kLong).unsqueeze(1) * 7 +
-          step * 11)
+at::Tensor some_rows(std::int64_t trials, std::int64_t count, std::int64_t step, std::int64_t first = 0) {
+  return (at::arange(count, at::kLong).unsqueeze(0) * 3 +
+          at::arange(first, first + trials, at::kLong).unsqueeze(1) * 7 + step * 11)
       .remainder(50);
 }
 
@@ -115,14 +115,15 @@ Trajectory by_host(Learner& learner, const Dataset& data, std::int64_t batch) {
   return result;
 }
 
-Trajectory by_tensors(Learner& learner, std::int64_t batch) {
+/// Trial t has the rows of trial `first` + t.
+Trajectory by_tensors(Learner& learner, std::int64_t batch, std::int64_t first = 0) {
   TensorLearner& tensors = as_tensor_learner(learner);
   Trajectory result;
   const auto trials = static_cast<std::int64_t>(learner.trials());
   const at::Tensor active = at::ones({trials}, at::kBool);
   for (int k = 0; k < iterations; ++k) {
     const at::NoGradGuard no_grad;  // as the tensor program does
-    const at::Tensor rows = some_rows(trials, batch, k);
+    const at::Tensor rows = some_rows(trials, batch, k, first);
     const at::Tensor values = tensors.forward(rows);
     EXPECT_FALSE(values.requires_grad());
     const at::Tensor labels = tensors.table().labels.index_select(0, rows.reshape({-1})).view(rows.sizes());
@@ -182,6 +183,29 @@ TEST(TensorLearner, TrainsPerceptronsAsTheHostDoes) {
   const Trajectory wanted = by_host(*host, toy.data, 12), got = by_tensors(*device, 12);
   expect_same(got, wanted, 1e-6);
   EXPECT_LT(largest_difference(got.parameters, wanted.parameters).item<double>(), 1e-6);
+}
+
+// Each trial by itself against the pack: other kernels, whose sums are taken in another order.
+TEST(TensorLearner, PackedTrainingsEqualSingleOnes) {
+  const Toy toy = small_pictures();
+  for (const std::uint32_t width : {1U, 3U, 16U})
+    for (const auto convolutions : {Convolutions::grouped, Convolutions::unfolded}) {
+      std::vector<std::uint32_t> numbers(width);
+      std::iota(numbers.begin(), numbers.end(), 0U);
+      const auto pack =
+          testing::make(small_cnn(), on_device(testing::request_for(toy.data, numbers), convolutions));
+      const Trajectory packed = by_tensors(*pack, 12);
+      for (const std::uint32_t t : numbers) {
+        const auto single =
+            testing::make(small_cnn(), on_device(testing::request_for(toy.data, {t}), convolutions));
+        const Trajectory alone = by_tensors(*single, 12, t);
+        for (std::size_t k = 0; k < alone.predictors.size(); ++k)
+          EXPECT_LT(largest_difference(packed.predictors[k][t], alone.predictors[k][0]).item<double>(), 2e-5);
+        EXPECT_LT(largest_difference(packed.parameters[t].nan_to_num(), alone.parameters[0].nan_to_num())
+                      .item<double>(),
+                  2e-5);
+      }
+    }
 }
 
 TEST(TensorLearner, HostLoopOnADeviceEqualsThatOfTheHost) {
