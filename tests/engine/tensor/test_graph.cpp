@@ -47,7 +47,7 @@ TEST(Graph, ARecordingDoesNothingUntilItIsReplayedThenTheSameEachTime) {
   }
 }
 
-TEST(Graph, WorkThatAsksForANumberCannotBeRecordedAndLeavesTheDeviceUsable) {
+TEST(GraphNeedsGpu, WorkThatAsksForANumberCannotBeRecordedAndLeavesTheDeviceUsable) {
   if (gpu_count() == 0) GTEST_SKIP() << why_no_gpu();
   const at::Device device("cuda:0");
   const WorkQueue queue(device);
@@ -85,7 +85,7 @@ TEST(Graph, WhatIsAskedInAQueueComesAfterWhatWasAskedBefore) {
   }
 }
 
-TEST(Graph, AQueueIsOfItsOwnWhileItLivesOnAGpu) {
+TEST(GraphNeedsGpu, AQueueIsOfItsOwnWhileItLivesOnAGpu) {
   if (gpu_count() == 0) GTEST_SKIP() << why_no_gpu();
   const at::Device device("cuda:0");
   const c10::impl::VirtualGuardImpl backend(device.type());
