@@ -37,6 +37,7 @@ Machine this_machine() {
     machine.why_none = tensor::why_no_gpu();
     return machine;
   }
+  machine.name = tensor::gpu_name(0);
   machine.libraries = tensor::cuda_libraries();
   machine.open = [](std::size_t index) {
     const tensor::Gpu gpu = tensor::gpu(index);

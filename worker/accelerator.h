@@ -17,6 +17,7 @@ struct Gpu {
 /// A value, so that tests can have GPUs where there are none.
 struct Machine {
   std::size_t gpus = 0;
+  std::string name;       ///< of the first; a node's are alike: "NVIDIA H100 80GB HBM3"
   std::string why_none;   ///< where there is none, for messages: "this LibTorch has no CUDA"
   std::string libraries;  ///< what numbers on GPUs depend on besides: versions of CUDA and cuDNN
   /// Opens one, which claims some of its memory.

@@ -112,7 +112,7 @@ std::uint32_t workers_here() {
 /// What numbers depend on where networks run on GPUs.
 std::string numerics_on(const Machine& machine) {
   nlohmann::json numbers = nlohmann::json::parse(numerics());
-  numbers["accelerator"] = machine.open(0).name;
+  numbers["accelerator"] = machine.name;
   numbers["accelerator_libraries"] = machine.libraries;
   return numbers.dump();
 }
@@ -292,6 +292,7 @@ Prepared prepare(experiment::Description description, const PrepareOptions& opti
          settle_packs(workspace, machine, workers_here(), options.known ? *options.known : mine))
       notes.append(note_mark).append(line).append("\n");
   }
+  prepared.accelerator = machine.name;
   prepared.description = workspace.description();
   prepared.header = header_of(workspace, on_gpu ? numerics_on(machine) : numerics(),
                               experiment::identity_json(prepared.description, hashes), notes);

@@ -50,6 +50,7 @@ struct Prepared {
   ExperimentHeader header;
   experiment::Plan plan;
   experiment::PlanFacts facts;     ///< all but store_bytes
+  std::string accelerator;         ///< the GPU that workers must have; empty: none
   std::vector<double> pack_costs;  ///< seconds, a guess, in the order of header.packs
 };
 

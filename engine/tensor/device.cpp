@@ -32,6 +32,13 @@ std::string why_no_gpu() {
   }
 }
 
+std::string gpu_name(std::size_t index) {
+  cudaDeviceProp properties;
+  if (index >= gpu_count() || cudaGetDeviceProperties(&properties, static_cast<int>(index)) != cudaSuccess)
+    return "";
+  return properties.name;
+}
+
 Gpu gpu(std::size_t index) {
   check_device(std::string("cuda:").append(std::to_string(index)));
   const auto device = static_cast<c10::DeviceIndex>(index);
@@ -70,6 +77,10 @@ void* current_stream(std::size_t index) {
 }
 
 #else
+
+std::string gpu_name(std::size_t) {
+  return "";
+}
 
 std::string cuda_libraries() {
   return "";

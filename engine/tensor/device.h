@@ -15,6 +15,9 @@ std::size_t gpu_count() noexcept;
 /// Why `gpu_count` is 0, in words; empty where it is not.
 std::string why_no_gpu();
 
+/// Its model, as in Gpu, without opening it. Empty where there is no such GPU.
+std::string gpu_name(std::size_t index);
+
 struct Gpu {
   std::string name;             ///< "NVIDIA H100 80GB HBM3"
   double memory = 0, free = 0;  ///< bytes; free: of nobody, at present

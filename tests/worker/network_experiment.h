@@ -90,6 +90,7 @@ architecture = "uniform_random"
 inline Machine machine_with_gpu() {
   Machine machine;
   machine.gpus = 1;
+  machine.name = "Example GPU";
   machine.libraries = "example 1.0";
   machine.open = [](std::size_t) { return Gpu{"cpu", "Example GPU", 16e9}; };
   return machine;
