@@ -181,6 +181,8 @@ class Sizes:
         self.check = dict(rows=400, batch=50, trials=3, iterations=6) if on_cpu else dict(rows=2400, batch=237, trials=3, iterations=20)
         self.batch = 50 if on_cpu else BATCH
         self.rows = 400 if on_cpu else 2400 if small else ROWS
+        # Few rows where iterations are timed, five batches of candidates, since what comes after them costs by rows.
+        self.time_rows = 400 if on_cpu else 10 * BATCH
         self.trials = [1, 2, 3] if on_cpu else [1, 4, 16, 64] if small else [2**k for k in range(10)]
         self.iterations = 2 if on_cpu else 20 if small else 50
         self.toolkit = 3 if on_cpu else 20 if small else 50
@@ -204,7 +206,7 @@ def scaling(bench, sizes):
         if bench.options.device == "cpu" and precision == "tf32":
             continue
         for trials in sizes.trials:
-            line = bench.run("time", trials=trials, batch=sizes.batch, rows=sizes.rows, iterations=sizes.iterations,
+            line = bench.run("time", trials=trials, batch=sizes.batch, rows=sizes.time_rows, iterations=sizes.iterations,
                              convolutions=convolutions, precision=precision)[0]
             lines.append(dict(line, trials=trials, convolutions=convolutions, precision=precision))
             if "error" in line:
@@ -237,7 +239,7 @@ def figure(bench, sizes, best):
 
 
 def profile(bench, sizes, best):
-    settings = dict(trials=best["trials"], batch=sizes.batch, rows=sizes.rows, iterations=sizes.iterations,
+    settings = dict(trials=best["trials"], batch=sizes.batch, rows=sizes.time_rows, iterations=sizes.iterations,
                     convolutions=best["convolutions"], precision=best["precision"])
     return {"parts": bench.run("profile", **settings), "eager": bench.run("time", "--eager", **settings)[0],
             "graph": bench.run("time", **settings)[0]}
