@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/candidate_selection.h"
+#include "engine/iteration.h"
 #include "engine/lagrangian.h"
 #include "engine/predictor.h"
 #include "toy.h"
@@ -126,18 +127,17 @@ TEST(SelectCandidates, BatchesThatLackAGroupDoNotLeaveTheStartAsTheAnswer) {
   EXPECT_GT(norm, 0.1) << "the start is zero";
 }
 
-/// A learner whose predictors turn to NaN after some iterations.
-class Breaking final : public Learner {
+/// Hands all on to another learner.
+class Wrapped : public Learner {
  public:
-  Breaking(std::unique_ptr<Learner> inner, int good) : inner_(std::move(inner)), left_(good) {}
+  explicit Wrapped(std::unique_ptr<Learner> inner) : inner_(std::move(inner)) {}
   std::size_t trials() const override { return inner_->trials(); }
   std::size_t forward(std::span<const std::span<const std::uint32_t>> batch) override {
-    const std::size_t pass = inner_->forward(batch);
-    eta_.assign(inner_->predictors(pass, 0).begin(), inner_->predictors(pass, 0).end());
-    if (left_-- <= 0) eta_[0] = std::nan("");
-    return pass;
+    return inner_->forward(batch);
   }
-  std::span<const double> predictors(std::size_t, std::size_t) const override { return eta_; }
+  std::span<const double> predictors(std::size_t pass, std::size_t trial) const override {
+    return inner_->predictors(pass, trial);
+  }
   void backward(std::size_t pass, std::span<const std::span<const double>> d) override {
     inner_->backward(pass, d);
   }
@@ -159,9 +159,146 @@ class Breaking final : public Learner {
 
  private:
   std::unique_ptr<Learner> inner_;
+};
+
+/// Its predictors turn to NaN after some iterations.
+class Breaking final : public Wrapped {
+ public:
+  Breaking(std::unique_ptr<Learner> inner, int good) : Wrapped(std::move(inner)), left_(good) {}
+  std::size_t forward(std::span<const std::span<const std::uint32_t>> batch) override {
+    const std::size_t pass = Wrapped::forward(batch);
+    const auto sound = Wrapped::predictors(pass, 0);
+    eta_.assign(sound.begin(), sound.end());
+    if (left_-- <= 0) eta_[0] = std::nan("");
+    return pass;
+  }
+  std::span<const double> predictors(std::size_t, std::size_t) const override { return eta_; }
+
+ private:
   int left_;
   std::vector<double> eta_;
 };
+
+/// Predicts all trials in one call, and counts what it is asked.
+class Together final : public Wrapped {
+ public:
+  using Wrapped::Wrapped;
+  bool predicts_together() const override { return true; }
+  void predict(std::size_t t, std::span<const std::uint32_t> r, std::span<double> o) override {
+    ++alone;
+    Wrapped::predict(t, r, o);
+  }
+  void predict_all(std::span<const std::span<const std::uint32_t>> rows,
+                   std::span<const std::span<double>> out) override {
+    ++together;
+    ASSERT_EQ(rows.size(), trials());
+    for (std::size_t t = 0; t < trials(); ++t) Wrapped::predict(t, rows[t], out[t]);
+  }
+  int alone = 0, together = 0;
+};
+
+/// Runs the loop itself, and says of it what it was given.
+class Looping final : public Wrapped {
+ public:
+  Looping(std::unique_ptr<Learner> inner, std::vector<IterationResult> results)
+      : Wrapped(std::move(inner)), results_(std::move(results)) {}
+  std::size_t forward(std::span<const std::span<const std::uint32_t>>) override {
+    ADD_FAILURE() << "the host ran the loop as well";
+    return 0;
+  }
+  bool iterate(const IterationRequest& request, std::vector<IterationResult>& results, Progress&) override {
+    asked = request;
+    results = results_;
+    return true;
+  }
+  IterationRequest asked;
+
+ private:
+  std::vector<IterationResult> results_;
+};
+
+TEST(SelectCandidates, BelievesALearnerThatRunsTheLoop) {
+  const Table table(100, 2, 0.0);
+  Problem problem = toy::problem(table);
+  problem.constraints.push_back(constraint("PR <= 0.9"));
+  const std::vector<double> kept = {0.1, 0.2, 0.3}, least = {1, 2, 3};
+  Unhindered progress;
+  for (const bool found : {true, false}) {
+    Trial trial(table);
+    trial.learner->load_solution(0, kept);
+    trial.learner->save(0, 0);
+    trial.learner->load_solution(0, least);
+    trial.learner->save(0, 1);
+    IterationResult result;
+    if (found) result.kept = {{0.5, 7, 0}};
+    result.least_violation_iteration = 4;
+    result.least_violation_slot = 1;
+    result.selection.small_group = true;
+    Looping looping(std::move(trial.learner), {result});
+    const SelectionOptions o = options(50);
+    const Selection selection = select_candidates(looping, problem, trial.data, o, progress)[0];
+    EXPECT_EQ(looping.asked.problem, &problem);
+    EXPECT_EQ(looping.asked.options, &o);
+    EXPECT_EQ(looping.asked.keep, 1U);
+    EXPECT_EQ(selection.feasible, found);
+    EXPECT_EQ(selection.best_iteration, found ? 7 : 4);
+    EXPECT_TRUE(selection.small_group);
+    EXPECT_EQ(looping.solution(0), found ? kept : least);
+  }
+}
+
+TEST(SelectCandidates, LooksAtAllRowsOfWhatSuchALearnerKept) {
+  const Table table(300, 2, 0.0);
+  Problem problem = toy::problem(table);
+  problem.constraints.push_back(constraint("PR <= 0.9"));
+  Unhindered progress;
+  Trial trial(table);
+  const std::vector<double> fit = trial.learner->solution(0), bad = {0, -5, 5}, worse = {0, 5, -9};
+  const std::vector<std::vector<double>> slots = {bad, fit};
+  for (std::size_t slot = 0; slot < slots.size(); ++slot) {
+    trial.learner->load_solution(0, slots[slot]);
+    trial.learner->save(0, slot);
+  }
+  trial.learner->load_solution(0, worse);  // after the last step
+  IterationResult result;
+  result.kept = {{0.1, 3, 0}, {0.2, 5, 1}};  // batches flattered the first
+  Looping looping(std::move(trial.learner), {result});
+  SelectionOptions o = options(50);
+  o.batches.size = 50;
+  const Selection selection = select_candidates(looping, problem, trial.data, o, progress)[0];
+  EXPECT_EQ(looping.asked.keep, 5U);
+  EXPECT_EQ(selection.best_iteration, 5);
+  EXPECT_TRUE(selection.feasible);
+  EXPECT_EQ(looping.solution(0), fit);
+}
+
+TEST(SelectCandidates, TrialsThatCanPredictTogetherDoSoAndNothingElseChanges) {
+  const Table table(400, 2, 1.0);
+  Problem problem = toy::problem(table);
+  problem.constraints.push_back(constraint(toy::disparate_impact));
+  const Rows rows = table.every_row();
+  LearnerRequest request;
+  request.data = &table.data;
+  request.candidate_rows = {rows, rows, rows};
+  request.trials = {0, 1, 2};
+  request.initial = "random";
+  const std::vector<CandidateData> data = {{rows, 600, 0}, {rows, 600, 1}, {rows, 600, 2}};
+  SelectionOptions o = options(150);
+  o.batches.size = 100;
+  Unhindered progress;
+  const Architecture& logistic = *ArchitectureRegistry::instance().find("logistic");
+  const auto plain = logistic.make(request);
+  Together together(logistic.make(request));
+  const auto wanted = select_candidates(*plain, problem, data, o, progress);
+  const auto got = select_candidates(together, problem, data, o, progress);
+  for (std::size_t t = 0; t < 3; ++t) {
+    EXPECT_EQ(got[t].best_iteration, wanted[t].best_iteration);
+    EXPECT_EQ(got[t].feasible, wanted[t].feasible);
+    EXPECT_EQ(together.solution(t), plain->solution(t));
+  }
+  EXPECT_GE(together.together, 2);
+  EXPECT_LE(together.alone, 5) << "where most trials have no iterate left to compare";
+}
 
 TEST(SelectCandidates, NanStopsAtTheBestFeasiblePointSoFar) {
   const Table table(600, 2, 0.0);
