@@ -10,7 +10,6 @@
 #include <ATen/ops/relu.h>
 #include <ATen/ops/zeros.h>
 
-#include "engine/network/norm_over_ranks.h"
 #include "engine/network/pool_relu.h"
 #include "engine/network/unfolded_convolution.h"
 
@@ -52,10 +51,6 @@ struct Application {
   at::Tensor operator()(const Relu&) const { return at::relu(x); }
   at::Tensor operator()(const BatchNorm& s) const {
     const bool training = statistics.empty();
-    if (training && method.ranks && !method.ranks->alone()) {
-      return norm_over_ranks(x, weight().reshape({-1}), bias().reshape({-1}), s.epsilon, *method.ranks,
-                             method.rows, method.counts);
-    }
     const Statistics fixed = training ? Statistics{} : statistics[layer.statistics];
     return at::batch_norm(x, weight().reshape({-1}), bias().reshape({-1}), fixed.mean, fixed.variance,
                           training,

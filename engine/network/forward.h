@@ -25,10 +25,6 @@ struct Statistics {
 struct Method {
   Convolutions convolutions = Convolutions::grouped;
   Precision precision = Precision::float32;
-  /// Where the batch lies on several ranks; null: this one alone.
-  const Ranks* ranks = nullptr;
-  std::int64_t rows = 0;  ///< of the batch, on all ranks
-  bool counts = true;     ///< false: this rank has none of them, and its activation is a stand-in
 };
 
 /// One [T, size] tensor for each parameter of the network, sharing the storage of `flat` [T, P].

@@ -105,7 +105,7 @@ void NetworkLearner::settle_on_host(std::size_t trial, Progress& progress) {
     for (std::size_t k = 0; k < chunks.size(); ++k) {
       if (progress.tick() == Order::stop) throw Stopped{};
       const at::Tensor before = done == 0 ? gather_one(data_, chunks[k]) : std::exchange(activations[k], {});
-      activations[k] = run_layers(network_, done, i, before, own.parameters, known, method(1));
+      activations[k] = run_layers(network_, done, i, before, own.parameters, known, method());
       moments.add_to_mean(activations[k]);
     }
     moments.end_mean();
@@ -138,8 +138,7 @@ void NetworkLearner::settle_on_device(std::size_t first, std::size_t count, Prog
     for (std::size_t k = 0; k < chunks.size(); ++k) {
       if (progress.tick() == Order::stop) throw Stopped{};
       const at::Tensor before = done == 0 ? own_input(chunks[k]) : std::exchange(activations[k], {});
-      activations[k] =
-          run_layers(network_, done, i, before, some.parameters, some.statistics, method(rows.size(1)));
+      activations[k] = run_layers(network_, done, i, before, some.parameters, some.statistics, method());
       moments.add_to_mean(activations[k]);
     }
     moments.end_mean();
@@ -183,7 +182,7 @@ void NetworkLearner::predict_on_host(std::size_t trial, RowView rows, std::span<
   double* place = out.data();
   for (const RowView chunk : chunks_of(rows, rows_at_once(1))) {
     const at::Tensor last = run_layers(network_, 0, network_.layers().size(), gather_one(data_, chunk),
-                                       own.parameters, own.statistics, method(extent(chunk.size())));
+                                       own.parameters, own.statistics, method());
     const at::Tensor values = to_predictors(last, 1);
     place = std::copy_n(values.data_ptr<double>(), values.numel(), place);
   }
@@ -216,8 +215,11 @@ at::Tensor NetworkLearner::predict_on_device(const Part& part, const at::Tensor&
   for (const at::Tensor& chunk :
        chunks_of(rows, rows_at_once(static_cast<std::size_t>(part.trials)) * ranks)) {
     const std::int64_t size = chunk.size(1);
-    const at::Tensor last = run_layers(network_, 0, network_.layers().size(), input(chunk), part.parameters,
-                                       part.statistics, method(size));
+    std::shared_ptr<const SharedPass> shared;
+    const at::Tensor last = batch_dependent()
+                                ? run_in_training(input(chunk), part.parameters, size, shared)
+                                : run_layers(network_, 0, network_.layers().size(), input(chunk),
+                                             part.parameters, part.statistics, method());
     const at::Tensor own = to_predictors(last, part.trials).narrow(1, 0, ranks_.slice(size).count);
     values.push_back(ranks_.alone() ? own : ranks_.gather(own.transpose(0, 1), size).transpose(0, 1));
   }

@@ -103,13 +103,9 @@ NetworkLearner::NetworkLearner(const Network& network, const LearnerRequest& req
   }
 }
 
-Method NetworkLearner::method(std::int64_t rows) const {
+Method NetworkLearner::method() const {
   if (device_.is_cuda()) set_precision(execution_.precision);
-  return {.convolutions = execution_.convolutions,
-          .precision = execution_.precision,
-          .ranks = &ranks_,
-          .rows = rows,
-          .counts = ranks_.slice(rows).count > 0};
+  return {.convolutions = execution_.convolutions, .precision = execution_.precision};
 }
 
 const tensor::DeviceTable& NetworkLearner::table() const {
@@ -149,13 +145,21 @@ at::Tensor NetworkLearner::own_input(const at::Tensor& rows) const {
                 unfolded ? at::MemoryFormat::Contiguous : at::MemoryFormat::ChannelsLast);
 }
 
+at::Tensor NetworkLearner::run_in_training(const at::Tensor& input, std::span<const at::Tensor> parameters,
+                                           std::int64_t rows,
+                                           std::shared_ptr<const SharedPass>& shared) const {
+  if (ranks_.alone())
+    return run_layers(network_, 0, network_.layers().size(), input, parameters, {}, method());
+  shared = std::make_shared<SharedPass>(network_, input, parameters, method(), ranks_, rows,
+                                        ranks_.slice(rows).count > 0);
+  return shared->output();
+}
+
 NetworkLearner::Pass NetworkLearner::run_training_pass(const at::Tensor& input, std::int64_t rows) {
   Pass pass;
   {
     const at::AutoGradMode with_graph(true);
-    const at::Tensor last =
-        run_layers(network_, 0, network_.layers().size(), input, leaves_, {}, method(rows));
-    pass.own = to_predictors(last, extent(trials()));
+    pass.own = to_predictors(run_in_training(input, leaves_, rows, pass.shared), extent(trials()));
   }
   const at::NoGradGuard no_grad;
   pass.predictors = pass.own.detach();
@@ -167,15 +171,14 @@ NetworkLearner::Pass NetworkLearner::run_training_pass(const at::Tensor& input, 
 
 std::vector<at::Tensor> NetworkLearner::parts_of_gradient(const Pass& pass,
                                                           const at::Tensor& d_predictors) const {
-  at::Tensor direction = d_predictors;
+  if (ranks_.alone()) return torch::autograd::grad({pass.own}, leaves_, {d_predictors});
   const Ranks::Slice slice = ranks_.slice(d_predictors.size(1));
-  if (!ranks_.alone()) {
-    direction = slice.count > 0 ? d_predictors.narrow(1, slice.first, slice.count).contiguous()
-                                : at::zeros_like(pass.own);
-  }
-  auto gradients = torch::autograd::grad({pass.own}, leaves_, {direction});
+  const bool counts = slice.count > 0;
+  auto gradients =
+      pass.shared->backward(pass.own, counts ? d_predictors.narrow(1, slice.first, slice.count).contiguous()
+                                             : at::zeros_like(pass.own));
   // What a stand-in for no rows gives is nobody's.
-  if (slice.count == 0)
+  if (!counts)
     for (at::Tensor& gradient : gradients) gradient = at::zeros_like(gradient);
   return gradients;
 }

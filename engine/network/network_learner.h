@@ -14,6 +14,7 @@
 #include "engine/network/memory.h"
 #include "engine/network/network.h"
 #include "engine/network/ranks.h"
+#include "engine/network/shared_pass.h"
 #include "engine/tensor/learner.h"
 
 namespace seldon::engine::network {
@@ -86,6 +87,7 @@ class NetworkLearner final : public HostSeam, public DeviceSeam {
 
  private:
   struct Pass {
+    std::shared_ptr<const SharedPass> shared;  ///< where the batch lies on several ranks
     at::Tensor own;         ///< [T, rows of this rank, columns] in double, with its graph until `backward`
     at::Tensor predictors;  ///< [T, B, columns], of all ranks
     at::Tensor host;        ///< the same on the host, in one piece; for the host's loop
@@ -102,7 +104,7 @@ class NetworkLearner final : public HostSeam, public DeviceSeam {
   at::Tensor regularise_on_device(double coefficient) override;
 
   at::TensorOptions options(at::ScalarType type) const { return at::TensorOptions(device_).dtype(type); }
-  Method method(std::int64_t rows) const;
+  Method method() const;
   /// f(), with LibTorch's word that memory ran out turned into advice.
   template <class F>
   auto within_memory(std::size_t batch, F f) const;
@@ -113,6 +115,9 @@ class NetworkLearner final : public HostSeam, public DeviceSeam {
   /// Of these rows themselves, all of them this rank's.
   at::Tensor own_input(const at::Tensor& rows) const;
   at::Tensor to_device(std::span<const RowView> rows) const;
+  /// The last activation in training mode, and the pass where ranks share it.
+  at::Tensor run_in_training(const at::Tensor& input, std::span<const at::Tensor> parameters,
+                             std::int64_t rows, std::shared_ptr<const SharedPass>& shared) const;
   Pass run_training_pass(const at::Tensor& input, std::int64_t rows);
   /// Derivatives of each parameter by way of a pass, this rank's part.
   std::vector<at::Tensor> parts_of_gradient(const Pass& pass, const at::Tensor& d_predictors) const;

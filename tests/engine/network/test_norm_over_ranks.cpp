@@ -81,19 +81,17 @@ Result over_ranks(int size, const at::Tensor& x, const at::Tensor& scale, const 
     const auto own = [&](const at::Tensor& whole) {
       return counts ? whole.narrow(0, slice.first, slice.count) : whole.narrow(0, 0, 1);
     };
-    const at::Tensor input = own(x).clone().set_requires_grad(true),
-                     w = scale.clone().set_requires_grad(true), b = shift.clone().set_requires_grad(true);
-    const at::Tensor out = norm_over_ranks(input, w, b, 1e-5, ranks, x.size(0), counts);
-    const auto gradients = torch::autograd::grad({out}, {input, w, b}, {own(direction).contiguous()});
+    const NormOverRanks norm(own(x), scale, shift, 1e-5, ranks, x.size(0), counts);
+    const NormOverRanks::Gradient gradient = norm.backward(own(direction));
     const std::scoped_lock lock(mutex);
     const auto r = static_cast<std::size_t>(collective.rank());
-    values[r] = out.detach().narrow(0, 0, slice.count);
-    d_x[r] = gradients[0].narrow(0, 0, slice.count);
+    values[r] = norm.value().narrow(0, 0, slice.count);
+    d_x[r] = gradient.x.narrow(0, 0, slice.count);
     if (counts) {
-      result.d_scale += gradients[1];
-      result.d_shift += gradients[2];
+      result.d_scale += gradient.scale;
+      result.d_shift += gradient.shift;
     } else {
-      EXPECT_EQ(gradients[0].abs().max().item<double>(), 0);
+      EXPECT_EQ(gradient.x.abs().max().item<double>(), 0);
     }
   });
   result.values = at::cat(values);
