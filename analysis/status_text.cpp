@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "analysis/folder_status.h"
 #include "analysis/status.h"
 #include "analysis/text.h"
 #include "analysis/toolkit/export.h"
@@ -224,6 +225,93 @@ std::string status_json(const Status& status) {
          {"hosts", group.hosts},
          {"first", {{"model", group.model}, {"fraction", group.fraction}, {"trial", group.trial}}}});
   if (status.live) object["live"] = json::parse(store::to_json(*status.live));
+  return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+// ---- a folder -------------------------------------------------------------------------------------------
+
+namespace {
+
+std::uint64_t in_state(const Status& status, CellState state) {
+  std::uint64_t cells = 0;
+  for (const ModelStatus& model : status.models) cells += model.in(state);
+  return cells;
+}
+
+std::string table_of_experiments(const FolderStatus& folder) {
+  std::size_t name_width = 10;
+  for (const auto& experiment : folder.experiments)
+    name_width = std::max(name_width, length(one_line(experiment.name)));
+  std::string text = "  " + left("experiment", name_width) + right("cells", 10) + right("done", 10) +
+                     right("failed", 8) + right("leased", 8) + right("to do", 10) + "  state\n";
+  for (const auto& experiment : folder.experiments) {
+    text += "  " + left(one_line(experiment.name), name_width);
+    if (const auto& status = experiment.status) {
+      text += right(std::to_string(status->cells), 10) +
+              right(std::to_string(in_state(*status, CellState::done)), 10) +
+              right(std::to_string(status->failed), 8) + right(std::to_string(status->leased), 8) +
+              right(std::to_string(status->cells - status->final_cells), 10);
+    } else {
+      text += right("-", 10) + right("-", 10) + right("-", 8) + right("-", 8) + right("-", 10);
+    }
+    text += "  " + experiment.state() + "\n";
+  }
+  return text;
+}
+
+std::string troubles_text(const FolderStatus& folder) {
+  std::string text;
+  for (const auto& experiment : folder.experiments) {
+    if (!experiment.message.empty())
+      text += "  " + one_line(experiment.name) + ": " + one_line(experiment.message) + "\n";
+    if (!experiment.status) continue;
+    for (const auto& group : experiment.status->failures)
+      text += "  " + one_line(experiment.name) + ": " + std::to_string(group.cells) +
+              " cells failed: " + group.message + "\n";
+  }
+  return text.empty() ? text : "\ntroubles:\n" + text;
+}
+
+}  // namespace
+
+std::string status_text(const FolderStatus& folder) {
+  const Status& whole = folder.whole;
+  std::string text = "sweep " + one_line(folder.sweep.empty() ? folder.folder : folder.sweep) + ": " +
+                     std::to_string(folder.experiments.size()) + " experiments, " +
+                     std::to_string(folder.complete()) + " complete\n";
+  text += std::to_string(whole.final_cells) + " of " + std::to_string(whole.cells) + " cells ended (" +
+          percent(whole.final_cells, whole.cells) + ")";
+  if (whole.failed > 0) text += ", " + std::to_string(whole.failed) + " of them failed";
+  if (whole.owner == Owner::running) text += ", " + std::to_string(whole.leased) + " under way";
+  text += "\n";
+  if (whole.live) text += run_text(whole);
+  text += table_of_experiments(folder);
+  if (folder.others > 0)
+    text += "  and " + std::to_string(folder.others) + " stores that the sweep does not have (any more)\n";
+  if (whole.live && whole.owner == Owner::running) {
+    const auto workers = workers_text(*whole.live);
+    if (!workers.empty()) text += "\n" + workers;
+  }
+  return text + troubles_text(folder);
+}
+
+std::string status_json(const FolderStatus& folder) {
+  using nlohmann::json;
+  json object = {{"sweep", folder.sweep},
+                 {"cells", folder.whole.cells},
+                 {"ended", folder.whole.final_cells},
+                 {"failed", folder.whole.failed},
+                 {"complete", folder.complete()},
+                 {"exit_code", static_cast<int>(folder.exit_code())},
+                 {"run", name_of(folder.whole.owner)}};
+  auto& experiments = object["experiments"] = json::array();
+  for (const auto& experiment : folder.experiments) {
+    json entry = {{"name", experiment.name}, {"state", experiment.state()}};
+    if (!experiment.message.empty()) entry["message"] = experiment.message;
+    if (experiment.status) entry["status"] = json::parse(status_json(*experiment.status));
+    experiments.push_back(std::move(entry));
+  }
+  if (folder.whole.live) object["live"] = json::parse(store::to_json(*folder.whole.live));
   return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

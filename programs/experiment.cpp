@@ -46,18 +46,20 @@ worker::PrepareOptions settle_for(const std::string& store_path) {
 
 worker::Prepared prepare(const std::string& config_path, std::span<const std::string> overrides,
                          const worker::PrepareOptions& options) {
-  worker::Prepared prepared = worker::prepare(config_path, overrides, options);
+  return programs::prepare(experiment::load_config(config_path, overrides), options);
+}
+
+worker::Prepared prepare(experiment::Description description, const worker::PrepareOptions& options) {
+  worker::Prepared prepared = worker::prepare(std::move(description), options);
   prepared.facts.store_bytes = store::size_on_disk(to_store_header(prepared.header));
   const std::uint64_t limit = prepared.description.store_max_bytes;
   if (prepared.facts.store_bytes > limit)
-    throw InputError({config_path, 0},
+    throw InputError(prepared.description.where,
                      "the store would take " + std::to_string(prepared.facts.store_bytes) +
                          " bytes, but store.max_bytes is " + std::to_string(limit) +
                          "; raise it, or keep less (histograms, trace, parameters, trials, fractions)");
   return prepared;
 }
-
-namespace {
 
 void require_file(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -70,11 +72,12 @@ void require_file(const std::string& path) {
   ::close(descriptor);
 }
 
-}  // namespace
-
 void require_files(const std::string& config_path, std::span<const std::string> overrides) {
   require_file(config_path);
-  const experiment::Description description = experiment::load_config(config_path, overrides);
+  require_data(experiment::load_config(config_path, overrides));
+}
+
+void require_data(const experiment::Description& description) {
   for (const std::string& path : {description.data.path.value, description.resample.indices.value})
     if (!path.empty()) require_file(description.resolve(path));
 }
@@ -92,6 +95,8 @@ Experiment to_experiment(worker::Prepared prepared) {
   experiment.limits.max_fails = run.max_fails;
   experiment.grace_seconds = run.grace_seconds;
   experiment.together = prepared.facts.together;
+  experiment.ranks = prepared.facts.workers;
+  experiment.accelerator = prepared.accelerator;
   const auto view = std::span<const std::byte>(*prepared.data);
   experiment.data = SharedBytes(std::move(prepared.data), view);
   return experiment;

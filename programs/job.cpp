@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <unistd.h>
 #include <utility>
 
@@ -13,11 +14,14 @@
 #include "core/backoff.h"
 #include "core/fault_point.h"
 #include "core/process.h"
-#include "programs/open_store.h"
+#include "core/sha256.h"
 #include "worker/protocol.h"
 
 namespace seldon::programs {
 namespace {
+
+constexpr double seconds_between_member_statuses = 20;  // of hundreds of experiments, perhaps
+constexpr double seconds_between_summaries = 60;
 
 constexpr double longest_pause = 2;  // seconds between two turns, else this process was held up
 
@@ -42,16 +46,6 @@ std::optional<double> seconds_to_end(const RunRequest& request) {
   return moment - epoch_seconds();
 }
 
-/// What a cell of each model and fraction costs, by the plan that was made of the config.
-std::map<std::pair<std::uint32_t, std::uint32_t>, double> cell_costs(const Experiment& experiment) {
-  std::map<std::pair<std::uint32_t, std::uint32_t>, double> costs;
-  for (std::size_t i = 0; i < experiment.header.packs.size(); ++i) {
-    const Pack& pack = experiment.header.packs[i];
-    costs[{pack.model, pack.fraction}] = experiment.pack_costs[i] / pack.width;
-  }
-  return costs;
-}
-
 }  // namespace
 
 void Rate::add(double now, std::uint64_t recorded) {
@@ -68,75 +62,137 @@ double Rate::per_second() const {
 
 Job::Job(const RunRequest& request, bool fault_tolerant)
     : request_(request),
-      experiment_(request.prepare()),
-      writer_(open_store(request, experiment_.header)),
-      pack_log_(request.store_path),
-      sink_(writer_, pack_log_, request.seconds_between_syncs),
+      members_(open()),
+      sink_(
+          [this] {
+            std::vector<StoreSink*> sinks;
+            for (const auto& member : members_) sinks.push_back(&member->sink());
+            return sinks;
+          }(),
+          request.seconds_between_syncs,
+          [this](std::uint32_t member, const std::exception_ptr& error) { member_failed(member, error); }),
       live_line_(isatty(STDERR_FILENO) != 0),
-      live_status_file_(request.store_path) {
-  experiment_.limits.fault_tolerant = fault_tolerant;
-  if (const auto seconds = seconds_to_end(request))
-    experiment_.limits.ends_at = worker::steady_seconds() + *seconds;
+      live_status_file_(sweep_ ? store::sweep_base(request.store_path) : request.store_path) {
+  choose_limits(fault_tolerant);
+  run_.host = worker::host_name();
+  run_.job = environment("SLURM_JOB_ID");
+  run_.restarts = static_cast<std::uint32_t>(std::atoi(environment("SLURM_RESTART_COUNT").c_str()));
+  run_.time = epoch_seconds();
+  if (members_.empty()) refuse_all();
+}
+
+/// No experiment of the sweep can start.
+void Job::refuse_all() {
+  sweep_->write_summary(members_, false);
+  const ExitCode code = sweep_->code(members_);
+  live_status_file_.write(live_status(code));
+  throw Error(code, "no experiment of the sweep can start; '" + request_.store_path +
+                        "/summary.csv' says why of each");
+}
+
+std::vector<std::unique_ptr<Member>> Job::open() {
+  std::vector<std::unique_ptr<Member>> members;
+  auto plan = request_.sweep();
+  if (!plan) {
+    members.push_back(std::make_unique<Member>("", request_, request_.prepare()));
+    return members;
+  }
+  sweep_ = std::make_unique<SweepRun>(request_, std::move(*plan));
+  return sweep_->open();
+}
+
+/// Where experiments differ in what can be one only, the more patient one counts.
+void Job::choose_limits(bool fault_tolerant) {
+  if (!members_.empty()) limits_ = members_.front()->experiment().limits;
+  for (const auto& member : members_) {
+    const Experiment& experiment = member->experiment();
+    limits_.start_seconds = std::max(limits_.start_seconds, experiment.limits.start_seconds);
+    limits_.lease_seconds = std::max(limits_.lease_seconds, experiment.limits.lease_seconds);
+    grace_seconds_ = std::max(grace_seconds_, experiment.grace_seconds);
+  }
+  limits_.fault_tolerant = fault_tolerant;
+  if (const auto seconds = seconds_to_end(request_)) limits_.ends_at = worker::steady_seconds() + *seconds;
 }
 
 orchestrator::Plan Job::plan() {
-  const store::Header& header = writer_.header();
-  const auto costs = cell_costs(experiment_);
   orchestrator::Plan plan;
-  // The cut that was made when the store was created, whatever the config says now.
-  for (std::size_t i = 0; i < header.packs.size(); ++i) {
-    if (request_.shard && i % request_.shard->count != request_.shard->index) continue;
-    const Pack& pack = header.packs[i];
-    const auto cost = costs.find({pack.model, pack.fraction});
-    plan.packs.push_back(pack);
-    plan.costs.push_back(pack.width * (cost == costs.end() ? 1 : cost->second));
-  }
-  packs_ = plan.packs;
-  plan.together = experiment_.together;
-  for (const auto& model : header.models) plan.models.push_back(model.name);
-  StoreFacts facts = store_facts(request_.store_path);
-  plan.start = std::move(facts.start);
-  plan.known_seconds = std::move(facts.seconds);
+  plan.experiments.clear();
+  for (std::uint32_t i = 0; i < members_.size(); ++i) members_[i]->add_to(plan, i);
   return plan;
 }
 
-void Job::start(Transport& transport, bool other_ranks, std::function<bool(Peer)> alive) {
-  alive_ = std::move(alive);
+orchestrator::Supply Job::supply(bool other_ranks) {
   orchestrator::Supply supply;
-  supply.config = experiment_.header.config;
-  supply.data = std::exchange(experiment_.data, {});
   supply.node = worker::node_name();
   supply.version = SELDON_VERSION;
   supply.numerics = request_.numerics;
   supply.share = other_ranks;
-  if (other_ranks) {
-    try {
-      node_data_ = std::make_unique<worker::NodeData>(supply.data.view());
-      supply.place = node_data_->place();
-      supply.data = node_data_->bytes();
-    } catch (const IncompleteError& error) {
-      spdlog::warn("no shared memory for the data ({}); it is sent to a rank of this node instead",
-                   error.what());
+  supply.experiments.clear();
+  std::map<const std::byte*, std::string> keys;
+  for (const auto& member : members_) {
+    Experiment& experiment = member->experiment();
+    orchestrator::ExperimentSupply own;
+    own.config = experiment.header.config;
+    own.accelerator = experiment.accelerator;
+    own.data = std::exchange(experiment.data, {});
+    if (members_.size() > 1) {
+      std::string& key = keys[own.data.view().data()];
+      if (key.empty()) key = sha256_hex(own.data.view());
+      own.data_key = key;
     }
+    supply.experiments.push_back(std::move(own));
   }
-  orchestrator_ = std::make_unique<orchestrator::Orchestrator>(plan(), std::move(supply), experiment_.limits,
+  if (other_ranks) share_data(supply);
+  return supply;
+}
+
+/// One copy of each data set for the ranks of this node.
+void Job::share_data(orchestrator::Supply& supply) {
+  std::map<std::string, const worker::NodeData*> placed;
+  try {
+    for (auto& experiment : supply.experiments) {
+      const worker::NodeData*& place = placed[experiment.data_key];
+      if (!place) {
+        node_data_.push_back(std::make_unique<worker::NodeData>(experiment.data.view()));
+        place = node_data_.back().get();
+      }
+      experiment.place = place->place();
+      experiment.data = place->bytes();
+    }
+  } catch (const IncompleteError& error) {
+    spdlog::warn("no shared memory for the data ({}); it is sent to a rank of this node instead",
+                 error.what());
+  }
+}
+
+void Job::start(Transport& transport, bool other_ranks, std::function<bool(Peer)> alive) {
+  alive_ = std::move(alive);
+  auto supplies = supply(other_ranks);
+  orchestrator_ = std::make_unique<orchestrator::Orchestrator>(plan(), std::move(supplies), limits_,
                                                                transport, sink_, worker::steady_seconds);
-  const auto snapshot = orchestrator_->snapshot();
-  if (snapshot.complete())
-    spdlog::info("'{}' has all {} cells already; nothing to do", request_.store_path, snapshot.cells);
-  else if (snapshot.done + snapshot.failed > 0)
-    spdlog::info("going on with '{}': {} of {} cells are there", request_.store_path, snapshot.done,
-                 snapshot.cells);
-  else
-    spdlog::info("{} cells in {} packs for '{}'", snapshot.cells, packs_.size(), request_.store_path);
-  run_.host = worker::host_name();
-  run_.job = environment("SLURM_JOB_ID");
-  run_.restarts = static_cast<std::uint32_t>(std::atoi(environment("SLURM_RESTART_COUNT").c_str()));
+  tell_start();
   run_.workers = static_cast<std::uint32_t>(transport.size() - 1);
   run_.time = epoch_seconds();
-  pack_log_.run_begins(run_);
-  live_status_file_.write(live_status(std::nullopt));
+  for (const auto& member : members_) member->pack_log().run_begins(run_);
+  write_live(worker::steady_seconds());
   request_.at_start();
+}
+
+void Job::tell_start() {
+  const auto snapshot = orchestrator_->snapshot();
+  std::size_t packs = 0;
+  for (const auto& member : members_) packs += member->packs().size();
+  const std::string& store = request_.store_path;
+  if (sweep_)
+    spdlog::info("{} experiments for '{}', {} of them complete: {} cells in {} packs, {} cells are there",
+                 sweep_->size(), store, sweep_->complete(members_), snapshot.cells, packs,
+                 snapshot.done + snapshot.failed);
+  else if (snapshot.complete())
+    spdlog::info("'{}' has all {} cells already; nothing to do", store, snapshot.cells);
+  else if (snapshot.done + snapshot.failed > 0)
+    spdlog::info("going on with '{}': {} of {} cells are there", store, snapshot.done, snapshot.cells);
+  else
+    spdlog::info("{} cells in {} packs for '{}'", snapshot.cells, packs, store);
 }
 
 bool Job::turn() {
@@ -146,14 +202,39 @@ bool Job::turn() {
   last_turn_ = now;
   const bool busy = orchestrator_->turn();
   sink_.sync_now_and_then(now);
-  pack_log_.write_now_and_then(now);
+  end_failed_members();
+  for (const auto& member : members_) member->pack_log().write_now_and_then(now);
   live_line_.show(*orchestrator_, now);
-  if (now >= next_live_status_) {
-    next_live_status_ = now + store::live_seconds_between_writes;
-    rate_.add(now, orchestrator_->snapshot().recorded_now);
-    live_status_file_.write(live_status(std::nullopt));
-  }
+  if (now >= next_live_status_) write_live(now);
   return busy;
+}
+
+/// What the run and each experiment tell of themselves; of the experiments of a sweep less often.
+void Job::write_live(double now) {
+  next_live_status_ = now + store::live_seconds_between_writes;
+  rate_.add(now, orchestrator_->snapshot().recorded_now);
+  live_status_file_.write(live_status(std::nullopt));
+  if (!sweep_) return;
+  if (now >= next_member_status_) {
+    next_member_status_ = now + seconds_between_member_statuses;
+    for (const auto& member : members_) member->live_file().write(live_status({member.get()}, std::nullopt));
+  }
+  if (now >= next_summary_) {
+    next_summary_ = now + seconds_between_summaries;
+    sweep_->write_summary(members_, true);
+  }
+}
+
+void Job::member_failed(std::uint32_t member, const std::exception_ptr& error) {
+  if (!sweep_) std::rethrow_exception(error);
+  sweep_->trouble(members_[member]->name(), error);
+  failed_members_.push_back(member);
+}
+
+/// Not at once: the sink is called by the orchestrator.
+void Job::end_failed_members() {
+  for (const std::uint32_t member : std::exchange(failed_members_, {}))
+    orchestrator_->end(member, "its store takes no more records");
 }
 
 bool Job::finished() const {
@@ -170,8 +251,8 @@ void Job::heed_signals() {
       break;
     case Asked::drain:
       spdlog::warn("asked to end: packs that run have {} s to finish, new ones are not handed out",
-                   experiment_.grace_seconds);
-      orchestrator_->drain(experiment_.grace_seconds);
+                   grace_seconds_);
+      orchestrator_->drain(grace_seconds_);
       pass("run.draining");
       break;
     case Asked::cancel:
@@ -189,25 +270,21 @@ void Job::end_at_once() {
   orchestrator_->preempt(alive_);
   sink_.sync();
   // With fault tolerance it is known who lives.
-  const double end =
-      worker::steady_seconds() + (experiment_.limits.fault_tolerant ? 0 : seconds_to_give_back);
+  const double end = worker::steady_seconds() + (limits_.fault_tolerant ? 0 : seconds_to_give_back);
   for (Backoff backoff; worker::steady_seconds() < end;)
     orchestrator_->turn() ? backoff.reset() : backoff.pause();
   sink_.sync();
   spdlog::warn("told to end at once: what was running is marked and runs again with the next start");
 }
 
-std::array<std::uint64_t, 6> Job::counts_by_state() const {
-  std::array<std::uint64_t, 6> counts{};
-  for (const Pack& pack : packs_)
-    for (std::uint32_t slot = 0; slot < pack.width; ++slot)
-      ++counts[static_cast<std::size_t>(writer_.state(pack.cell(slot)))];
-  return counts;
+store::LiveStatus Job::live_status(std::optional<ExitCode> code) const {
+  std::vector<const Member*> all;
+  for (const auto& member : members_) all.push_back(member.get());
+  return live_status(all, code);
 }
 
-store::LiveStatus Job::live_status(std::optional<ExitCode> code) const {
+store::LiveStatus Job::live_status(const std::vector<const Member*>& of, std::optional<ExitCode> code) const {
   const double now = worker::steady_seconds(), epoch = epoch_seconds();
-  const auto snapshot = orchestrator_->snapshot();
   store::LiveStatus status;
   status.job = run_.job;
   status.restarts = run_.restarts;
@@ -216,13 +293,31 @@ store::LiveStatus Job::live_status(std::optional<ExitCode> code) const {
   status.process_start = this_process().started;
   status.heartbeat = epoch;
   status.started = run_.time;
-  if (experiment_.limits.ends_at) status.ends_at = epoch + *experiment_.limits.ends_at - now;
-  status.cells = snapshot.cells;
-  status.cells_by_state = counts_by_state();
-  status.rate = rate_.per_second();
-  if (std::isfinite(snapshot.seconds_left)) status.seconds_left = snapshot.seconds_left;
-  for (const auto& worker : orchestrator_->roster()) status.workers.push_back(live_worker(worker, now));
-  status.reason = orchestrator_->why_idle();
+  if (limits_.ends_at) status.ends_at = epoch + *limits_.ends_at - now;
+  for (const Member* member : of) {
+    const auto counts = member->counts_by_state();
+    for (std::size_t state = 0; state < counts.size(); ++state) {
+      status.cells_by_state[state] += counts[state];
+      status.cells += counts[state];
+    }
+  }
+  // Whoever reads the file must not think that nothing is missing.
+  if (sweep_ && of.size() == members_.size()) {
+    const auto unopened = sweep_->to_be_opened();
+    status.cells += unopened;
+    status.cells_by_state[static_cast<std::size_t>(CellState::pending)] += unopened;
+  }
+  if (orchestrator_) {
+    if (of.size() == members_.size()) {
+      status.rate = rate_.per_second();
+      const auto left = orchestrator_->snapshot().seconds_left;
+      if (std::isfinite(left)) status.seconds_left = left;
+    }
+    for (const auto& worker : orchestrator_->roster())
+      if (!worker.pack || std::ranges::find(of, members_[worker.pack->experiment].get()) != of.end())
+        status.workers.push_back(live_worker(worker, now));
+    status.reason = orchestrator_->why_idle();
+  }
   if (code) status.exit_code = static_cast<int>(*code);
   return status;
 }
@@ -235,10 +330,12 @@ store::LiveWorker Job::live_worker(const orchestrator::WorkerStatus& worker, dou
   live.seconds = now - worker.since;
   live.done = worker.cells;
   live.failed = worker.failed;
-  const store::Header& header = writer_.header();
-  if (const auto& pack = worker.pack)
-    live.pack = {header.models[pack->model].name, header.data_fracs[pack->fraction], pack->first_trial,
-                 pack->width};
+  if (const auto& pack = worker.pack) {
+    const Member& member = *members_[pack->experiment];
+    const std::string of = member.name().empty() ? "" : member.name() + ": ";
+    live.pack = {of + member.header().models[pack->model].name, member.header().data_fracs[pack->fraction],
+                 pack->first_trial, pack->width};
+  }
   return live;
 }
 
@@ -247,13 +344,16 @@ ExitCode Job::conclude() {
   const auto snapshot = orchestrator_->snapshot();
   request_.at_end(snapshot);
   sink_.sync();
-  const ExitCode code = snapshot.complete() ? ExitCode::complete : ExitCode::incomplete;
   // An estimate, which this run has proved wrong if it recorded anything.
   const auto hopeless =
       snapshot.complete() || snapshot.recorded_now > 0 ? std::nullopt : orchestrator_->hopeless();
-  live_status_file_.write(live_status(hopeless ? ExitCode::bad_input : code));
+  const ExitCode code = hopeless              ? ExitCode::bad_input
+                        : sweep_              ? conclude_sweep()
+                        : snapshot.complete() ? ExitCode::complete
+                                              : ExitCode::incomplete;
+  live_status_file_.write(live_status(code));
   run_.time = epoch_seconds();
-  pack_log_.run_ends(run_);
+  for (const auto& member : members_) member->pack_log().run_ends(run_);
   if (hopeless) throw InputError(*hopeless);
   if (code == ExitCode::complete) {
     if (snapshot.recorded_now > 0)
@@ -269,6 +369,24 @@ ExitCode Job::conclude() {
   if (const auto undone = snapshot.cells - snapshot.done - snapshot.failed; undone > 0)
     spdlog::error("{} cells are missing; the same command goes on with them", undone);
   return code;
+}
+
+/// The last word on each experiment, in its own files and in those of the folder.
+ExitCode Job::conclude_sweep() {
+  for (const auto& member : members_) {
+    const auto counts = member->counts_by_state();
+    const auto done = counts[static_cast<std::size_t>(CellState::done)];
+    const auto all = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+    member->live_file().write(
+        live_status({member.get()}, done == all ? ExitCode::complete : ExitCode::incomplete));
+  }
+  sweep_->write_manifest();
+  sweep_->write_summary(members_, false);
+  const std::size_t complete = sweep_->complete(members_);
+  if (complete < sweep_->size())
+    spdlog::error("{} of {} experiments are not complete; '{}' lists them", sweep_->size() - complete,
+                  sweep_->size(), request_.store_path + "/summary.csv");
+  return sweep_->code(members_);
 }
 
 }  // namespace seldon::programs

@@ -7,10 +7,12 @@
 #include <thread>
 #include <unistd.h>
 
+#include "analysis/folder_status.h"
 #include "analysis/plots/timeline.h"
 #include "analysis/status.h"
 #include "programs/report_common.h"
 #include "store/pack_rows.h"
+#include "store/sweep_folder.h"
 
 namespace seldon::programs {
 namespace {
@@ -25,17 +27,32 @@ double now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-void show(const analysis::Status& status, const StatusArguments& arguments) {
+template <class Status>
+void show(const Status& status, const StatusArguments& arguments) {
   std::cout << (arguments.json ? analysis::status_json(status) : analysis::status_text(status)) << std::flush;
 }
 
-/// Shows the store's states every two seconds while its run gives signs of life.
-void watch(const StatusArguments& arguments) {
+/// From the states alone: cheap, however large the store.
+analysis::Status glance_at_store(const std::string& store) {
+  auto status = analysis::status_of_states(store, now());
+  analysis::add_live(status, store);
+  return status;
+}
+
+const analysis::Status& run_of(const analysis::Status& status) {
+  return status;
+}
+const analysis::Status& run_of(const analysis::FolderStatus& status) {
+  return status.whole;
+}
+
+/// Shows what `glance` finds every two seconds while the run gives signs of life.
+template <class Glance>
+void watch(const StatusArguments& arguments, const Glance& glance) {
   const bool terminal = isatty(STDOUT_FILENO) != 0 && !arguments.json;
   while (true) {
-    auto status = analysis::status_of_states(arguments.store, now());
-    analysis::add_live(status, arguments.store);
-    if (status.owner != analysis::Owner::running) return;
+    const auto status = glance();
+    if (run_of(status).owner != analysis::Owner::running) return;
     if (terminal) std::cout << "\033[H\033[2J";
     show(status, arguments);
     if (!terminal && !arguments.json) std::cout << "\n";
@@ -43,21 +60,39 @@ void watch(const StatusArguments& arguments) {
   }
 }
 
-void status(const StatusArguments& arguments) {
+/// Of a sweep. The exit code says whether all is complete.
+ExitCode status_of_sweep(const StatusArguments& arguments) {
+  const std::string& folder = arguments.store;
+  if (!arguments.state.empty()) {
+    std::cout << analysis::count_cells_in_folder(folder, arguments.state) << "\n";
+    return ExitCode::complete;
+  }
+  const auto glance = [&] { return analysis::status_of_folder(folder, now()); };
+  if (arguments.watch) watch(arguments, glance);
+  const auto status = glance();
+  show(status, arguments);
+  return status.exit_code();
+}
+
+ExitCode status(const StatusArguments& arguments) {
+  if (store::is_folder(arguments.store)) return status_of_sweep(arguments);
   if (!arguments.state.empty()) {
     std::cout << analysis::count_cells(arguments.store, arguments.state) << "\n";
-    return;
+    return ExitCode::complete;
   }
-  if (arguments.watch) watch(arguments);
+  if (arguments.watch) watch(arguments, [&] { return glance_at_store(arguments.store); });
   auto status = analysis::status_of(read_store(arguments.store, analysis::Runs::read), now());
   analysis::add_live(status, arguments.store);
   show(status, arguments);
+  return ExitCode::complete;
 }
 
-void add_status(CLI::App& app) {
-  auto* command = app.add_subcommand("status", "tells how far the experiment is");
+void add_status(CLI::App& app, ExitCode& code) {
+  auto* command = app.add_subcommand(
+      "status", "tells how far the experiment is, or those of a sweep (exit 0: all of them are complete)");
   const auto arguments = std::make_shared<StatusArguments>();
-  add_store(*command, arguments->store);
+  command->add_option("STORE", arguments->store, "the experiment's HDF5 file, or the folder of a sweep")
+      ->required();
   auto* watched = command->add_flag("--watch", arguments->watch, "again every 2 s until the run ends");
   auto* as_json = command->add_flag("--json", arguments->json, "as one line of JSON");
   command
@@ -67,7 +102,7 @@ void add_status(CLI::App& app) {
           "changes with whatever a job achieves")
       ->excludes(watched)
       ->excludes(as_json);
-  command->callback([arguments] { status(*arguments); });
+  command->callback([arguments, &code] { code = status(*arguments); });
 }
 
 void timeline(const std::string& store, const std::string& wanted) {
@@ -88,8 +123,8 @@ void add_timeline(CLI::App& app) {
 
 }  // namespace
 
-void add_status_commands(CLI::App& app) {
-  add_status(app);
+void add_status_commands(CLI::App& app, ExitCode& code) {
+  add_status(app, code);
   add_timeline(app);
 }
 

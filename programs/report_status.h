@@ -3,9 +3,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include "core/error.h"
+
 namespace seldon::programs {
 
-/// Adds them to `app`, which must outlive the parsing.
-void add_status_commands(CLI::App& app);
+/// Adds them to `app`; it and `code`, which they set, must outlive the parsing.
+void add_status_commands(CLI::App& app, ExitCode& code);
 
 }  // namespace seldon::programs

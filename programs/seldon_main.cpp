@@ -12,12 +12,14 @@
 
 #include "experiment/config.h"
 #include "experiment/plan.h"
+#include "experiment/sweep.h"
 #include "programs/duration.h"
 #include "programs/errors.h"
 #include "programs/experiment.h"
 #include "programs/run.h"
 #include "programs/simulate.h"
 #include "programs/submit.h"
+#include "programs/sweep.h"
 #include "worker/engine_runner.h"
 
 namespace seldon::programs {
@@ -34,6 +36,10 @@ struct Arguments {
 };
 
 ExitCode check(const Arguments& arguments) {
+  if (experiment::is_sweep(arguments.config)) {
+    check_sweep(arguments.config, arguments.overrides, std::cout);
+    return ExitCode::complete;
+  }
   const auto prepared = prepare(arguments.config, arguments.overrides);
   std::cout << experiment::describe(prepared.description, prepared.plan, prepared.facts);
   return ExitCode::complete;
@@ -85,15 +91,18 @@ ExitCode start_run(const Arguments& arguments) {
   request.alone = arguments.alone;
   request.shard = arguments.shard;
   request.seconds = arguments.seconds;
+  request.sweep = [&] { return plan_sweep(arguments.config, arguments.store, arguments.overrides); };
   request.prepare = [&] {
     if (store::name_taken(arguments.store)) require_files(arguments.config, arguments.overrides);
     return to_experiment(
         programs::prepare(arguments.config, arguments.overrides, settle_for(arguments.store)));
   };
   request.identity_difference = experiment::identity_difference;
-  request.make_runner = [](const std::string& config, std::span<const std::byte> data, int rank) {
-    return worker::make_runner(config, data, {rank, worker::local_rank().index});
+  request.make_runner = [](const std::string& config, std::span<const std::byte> data,
+                           const WorkerContext& context) {
+    return worker::make_runner(config, data, {context.rank, context.local_rank, context.groups});
   };
+  request.accelerator = [] { return worker::this_machine().name; };
   return run(request);
 }
 
@@ -103,13 +112,21 @@ ExitCode submit_job(Arguments& arguments) {
   request.store_path = arguments.store;
   request.overrides = arguments.overrides;
   request.log_folder = arguments.log_folder;
+  request.sweep = experiment::is_sweep(arguments.config);
+  if (!request.sweep) require_single(arguments.store);
   request.check = [&] {
+    if (request.sweep) return check_sweep(arguments.config, arguments.overrides, std::cerr);
     return prepare(arguments.config, arguments.overrides).description.threads_per_worker;
   };
   return submit(request);
 }
 
 ExitCode start_simulation(Arguments& arguments) {
+  if (experiment::is_sweep(arguments.config))
+    throw InputError(
+        Location{arguments.config, 0},
+        "seldon simulate takes the config of one experiment, and this is a sweep; simulate one of "
+        "its experiments (seldon check lists them), by its config and --set KEY=VALUE");
   Experiment experiment = to_experiment(prepare(arguments.config, arguments.overrides));
   SimulateRequest& request = arguments.simulation;
   request.header = std::move(experiment.header);
@@ -125,7 +142,10 @@ ExitCode predict(const Arguments& arguments) {
 }
 
 void add_config(CLI::App& command, Arguments& arguments) {
-  command.add_option("CONFIG", arguments.config, "the experiment (TOML; docs/config.md)")->required();
+  command
+      .add_option("CONFIG", arguments.config,
+                  "the experiment, or a sweep of several (TOML; docs/config.md, docs/sweeps.md)")
+      ->required();
   command
       .add_option("--set", arguments.overrides, "KEY=VALUE: overrides one key, e.g. experiment.n_trials=4")
       ->allow_extra_args(false);
@@ -148,7 +168,9 @@ void add_override(CLI::App& command, const std::string& flag, const std::string&
 void add_submit(CLI::App& command, Arguments& arguments) {
   SubmitRequest& job = arguments.job;
   add_config(command, arguments);
-  command.add_option("--store", arguments.store, "the HDF5 file that takes the records")->required();
+  command
+      .add_option("--store", arguments.store, "the HDF5 file that takes the records; of a sweep, the folder")
+      ->required();
   command.add_option("--nodes", job.nodes, "of one job")->required()->check(CLI::PositiveNumber);
   command.add_option("--gpus-per-node", job.gpus_per_node, "one worker for each");
   command.add_option("--tasks-per-node", job.tasks_per_node,
@@ -210,8 +232,10 @@ void add_simulate(CLI::App& command, Arguments& arguments) {
 /// Refuses what the parser cannot know to be wrong.
 void check_run_arguments(const Arguments& arguments) {
   if (arguments.once == !arguments.store.empty())
-    throw CLI::ParseError("run needs either --store FILE.h5, for an experiment, or --once, for one data set",
-                          CLI::ExitCodes::RequiredError);
+    throw CLI::ParseError(
+        "run needs either --store FILE.h5, for an experiment (a folder for a sweep), or --once, for one data "
+        "set",
+        CLI::ExitCodes::RequiredError);
   if (!arguments.once && !arguments.out_folder.empty())
     throw CLI::ParseError("--out belongs to --once; the records of an experiment go to --store FILE.h5",
                           CLI::ExitCodes::ExtrasError);
@@ -250,7 +274,8 @@ int seldon_main(int argc, char** argv) {
   auto* run_command =
       app.add_subcommand("run", "run an experiment, or what is missing of it; also under mpirun");
   add_config(*run_command, arguments);
-  run_command->add_option("--store", arguments.store, "the HDF5 file that takes the records");
+  run_command->add_option("--store", arguments.store,
+                          "the HDF5 file that takes the records; of a sweep, the folder");
   run_command->add_option("--log-dir", arguments.log_folder, "each rank writes its log here");
   run_command->add_flag("--mixed-hardware", arguments.mixed_hardware,
                         "go on with a store that was begun where numbers come out differently");

@@ -36,7 +36,7 @@ int run(int argc, char** argv) {
   programs::add_plot_commands(app);
   programs::add_table_commands(app);
   programs::add_exchange_commands(app);
-  programs::add_status_commands(app);
+  programs::add_status_commands(app, code);
   add_digest(app, digested);
   programs::add_store_commands(app, code);
 

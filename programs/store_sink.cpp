@@ -4,7 +4,6 @@
 #include <cstring>
 #include <memory>
 
-#include "core/blocked_signals.h"
 #include "worker/protocol.h"
 
 namespace seldon::programs {
@@ -22,14 +21,17 @@ double epoch_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-StoreSink::StoreSink(store::Writer& writer, PackLog& pack_log, double seconds_between_syncs)
-    : writer_(writer), pack_log_(pack_log), seconds_between_syncs_(seconds_between_syncs) {
+StoreSink::StoreSink(store::Writer& writer, PackLog& pack_log, Tally& tally)
+    : writer_(writer), pack_log_(pack_log), tally_(tally) {
   for (std::uint32_t model = 0; model < writer.header().models.size(); ++model)
     outcome_offsets_.push_back(writer.layout(model).find(Field::outcome)->offset);
 }
 
 bool StoreSink::write(const CellReport& report) {
+  const bool fresh = writer_.state(report.key) != CellState::done && report.state == CellState::done;
+  changed_ = true;
   writer_.write(report);
+  if (fresh) tally_.add(report.key, report.record);
   pack_log_.cell_recorded(report.run);
   return report.state == CellState::done && is_solution(report.record, outcome_offsets_[report.key.model]);
 }
@@ -54,24 +56,7 @@ void StoreSink::pack_ended(const orchestrator::PackEnd& end) {
   pack_log_.pack_ended(std::move(row));
 }
 
-void StoreSink::sync_now_and_then(double now) {
-  if (syncing_.valid()) {
-    if (syncing_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
-    syncing_.get();
-  }
-  if (next_sync_ == 0) next_sync_ = now + seconds_between_syncs_;
-  if (now < next_sync_) return;
-  next_sync_ = now + seconds_between_syncs_;
-  const BlockedSignals for_the_thread;
-  syncing_ = std::async(std::launch::async, [this] { writer_.sync(); });
-}
-
-void StoreSink::sync() {
-  if (syncing_.valid()) syncing_.get();
-  writer_.sync();
-}
-
-StoreFacts store_facts(const std::string& path) {
+StoreFacts store_facts(const std::string& path, Tally& tally) {
   const store::Reader reader(path);
   const store::Header& header = reader.header();
   auto starts = std::make_shared<std::vector<std::vector<orchestrator::CellStart>>>();
@@ -86,7 +71,11 @@ StoreFacts store_facts(const std::string& path) {
       const RunInfo& run = runs[row];
       orchestrator::CellStart start{states[row], run.attempt, run.failures, false, run.suspicion, run.host};
       if (start.state == CellState::done) {
-        start.solution = is_solution(reader.compounds(model, row, 1), outcome);
+        const auto record = reader.compounds(model, row, 1);
+        start.solution = is_solution(record, outcome);
+        tally.add({0, model, static_cast<std::uint32_t>(row / header.n_trials),
+                   static_cast<std::uint32_t>(row % header.n_trials)},
+                  record);
         seconds[row / header.n_trials] += run.seconds_total;
         cells[row / header.n_trials] += 1;
       }

@@ -2,12 +2,13 @@
 // The store as the orchestrator sees it.
 
 #include <functional>
-#include <future>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "orchestrator/orchestrator.h"
 #include "programs/pack_log.h"
+#include "programs/tally.h"
 #include "store/store.h"
 
 namespace seldon::programs {
@@ -17,34 +18,31 @@ double epoch_seconds();
 
 class StoreSink final : public orchestrator::RecordSink {
  public:
-  StoreSink(store::Writer& writer, PackLog& pack_log, double seconds_between_syncs);
-  /// Waits for a sync that is under way.
-  ~StoreSink() override = default;
+  StoreSink(store::Writer& writer, PackLog& pack_log, Tally& tally);
 
   void lease(std::span<const CellKey> keys, std::uint32_t attempt, const Suspicion& suspicion,
              const std::string& host) override {
+    changed_ = true;
     writer_.set_states(keys, CellState::leased, attempt, suspicion, host);
   }
   void set_states(std::span<const CellKey> keys, CellState state, std::uint32_t attempt,
                   const Suspicion& suspicion) override {
+    changed_ = true;
     writer_.set_states(keys, state, attempt, suspicion);
   }
   bool write(const CellReport& report) override;
   void pack_ended(const orchestrator::PackEnd& end) override;
 
-  /// To be called often: starts to sync the store in a thread of its own if the last one is long enough ago.
-  /// What went wrong there is thrown by the first call after it.
-  void sync_now_and_then(double now);
-  /// Syncs and waits for it.
-  void sync();
+  store::Writer& writer() { return writer_; }
+  /// Whether anything was written since the last time that this was asked.
+  bool take_changed() { return std::exchange(changed_, false); }
 
  private:
   store::Writer& writer_;
   PackLog& pack_log_;
-  double seconds_between_syncs_;
+  Tally& tally_;
   std::vector<std::size_t> outcome_offsets_;  // by model
-  std::future<void> syncing_;
-  double next_sync_ = 0;
+  bool changed_ = false;
 };
 
 /// What the store at `path` knows from earlier runs.
@@ -53,6 +51,7 @@ struct StoreFacts {
   std::vector<std::vector<double>>
       seconds;  ///< [model][fraction]: mean of a recorded cell; NaN where there is none
 };
-StoreFacts store_facts(const std::string& path);
+/// `tally` gets every record that is there.
+StoreFacts store_facts(const std::string& path, Tally& tally);
 
 }  // namespace seldon::programs

@@ -25,6 +25,11 @@ std::string absolute(const std::string& path) {
   return fs::absolute(path).lexically_normal().string();
 }
 
+/// What the job's own files are named after: the store, or `sweep` in the folder of a sweep.
+std::string base_of(const SubmitRequest& request) {
+  return absolute(request.sweep ? (fs::path(request.store_path) / "sweep").string() : request.store_path);
+}
+
 bool has_control_character(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
@@ -133,7 +138,7 @@ std::string directives(const SubmitRequest& request, std::uint32_t threads) {
     else
       add_value(option.substr(0, equals), option.substr(equals + 1));
   }
-  const std::string log = sbatch_quoted("--store", without_patterns(absolute(request.store_path) + ".log"));
+  const std::string log = sbatch_quoted("--store", without_patterns(base_of(request) + ".log"));
   add("--output=" + log);
   add("--open-mode=append");
   add("--requeue");
@@ -175,10 +180,11 @@ std::string settings(const SubmitRequest& request, std::uint32_t threads) {
     text += name + "=" + shell_quoted(value) + "\n";
   };
   set("folder", fs::current_path().string());
-  set("script", store + ".sbatch");
+  set("script", base_of(request) + ".sbatch");
   set("seldon", program);
   set("report", (fs::path(program).parent_path() / "seldon-report").string());
-  set("store", store);
+  set("store", base_of(request));
+  set("results", store);
   set("env_file", request.env_file.empty() ? "" : absolute(request.env_file));
   const auto tasks = tasks_per_node(request);
   text += "tasks_per_node=" + (tasks ? std::to_string(*tasks) : "") + "\n";
@@ -203,6 +209,15 @@ void replace(std::string& text, const std::string& mark, std::string by) {
 /// Path of the running program.
 std::string own_program() {
   return fs::read_symlink("/proc/self/exe").string();
+}
+
+void make_folder(const std::string& path) {
+  std::error_code failed;
+  fs::create_directories(path, failed);
+  if (!fs::is_directory(path))
+    throw InputError("cannot make the folder " + path + ": " +
+                     (failed ? failed.message() : "there is a file of that name") +
+                     "; a sweep keeps its stores there, name another --store");
 }
 
 void write_script(const std::string& path, const std::string& text) {
@@ -258,13 +273,14 @@ ExitCode submit(const SubmitRequest& request) {
     std::cout << script << std::flush;
     return ExitCode::complete;
   }
-  const std::string path = absolute(request.store_path) + ".sbatch";
+  const std::string path = base_of(request) + ".sbatch";
+  if (request.sweep) make_folder(request.store_path);
   write_script(path, script);
   const int status = run_sbatch(path);
   if (status != 0)
     throw InputError("sbatch refused the job (status " + std::to_string(status) + "); its reason is above. " +
                      "Change the options, or the script, and then: sbatch " + shell_quoted(path));
-  std::cout << "Script " << path << ", output " << absolute(request.store_path) << ".log\n"
+  std::cout << "Script " << path << ", output " << base_of(request) << ".log\n"
             << "Follow it: seldon-report status " << shell_quoted(request.store_path) << " --watch\n"
             << "Stop it: squeue --me, then scancel JOB\n"
             << std::flush;

@@ -16,7 +16,9 @@ namespace seldon::programs {
 enum class JobLauncher { mpirun, srun };
 
 struct SubmitRequest {
-  std::string config_path, store_path;
+  std::string config_path;
+  std::string store_path;              ///< of a sweep: the folder, made where it is missing
+  bool sweep = false;                  ///< the config is a sweep: the job's own files are in its folder
   std::vector<std::string> overrides;  ///< KEY=VALUE, of --set
   std::vector<std::string> run_flags;  ///< further arguments of `seldon run`, as they are
 

@@ -59,7 +59,7 @@ export SELDON_CHAIN=${SELDON_CHAIN:-$SLURM_JOB_ID}
 chain_file=$store.chain
 
 count() {
-  if [ -e "$store" ]; then "$report" status "$store" --count "$1" || echo unreadable; else echo 0; fi
+  if [ -e "$results" ]; then "$report" status "$results" --count "$1" || echo unreadable; else echo 0; fi
 }
 # Whether the last two jobs of this chain began where the experiment is now. A job that records no cell may yet have
 # counted a death against the cell that kills it: that is progress, and ends. A job whose node could not read the store
@@ -71,7 +71,7 @@ two_jobs_in_vain() {
 }
 stop_in_vain() {
   say "stopped: two jobs in a row have recorded no cell ($(count "done") so far), nor come closer to giving one up. This
-log, $report status $store and the logs of the workers tell why. Once that is mended, a new chain goes on: sbatch $script"
+log, $report status $results and the logs of the workers tell why. Once that is mended, a new chain goes on: sbatch $script"
   exit 3
 }
 # What the run says of itself, beside the file that a link leads to. Each job removes it first, so that no run speaks for
@@ -147,7 +147,7 @@ case $status in
 esac
 trap '' USR1 TERM  # what follows is short, and a requeue sends TERM
 if only_failed_cells_left; then
-  say "stopped: $(count failed) cells FAILED in every try, all others are recorded; $report status $store tells why.
+  say "stopped: $(count failed) cells FAILED in every try, all others are recorded; $report status $results tells why.
 To try them again: seldon submit with the same arguments and -- --retry failed"
   exit 3
 fi

@@ -6,6 +6,7 @@
 
 #include "example.h"
 #include "experiment/plan.h"
+#include "experiment/sweep.h"
 
 namespace seldon::experiment::test {
 namespace {
@@ -15,7 +16,8 @@ const std::string folder = std::string(SELDON_SOURCE_DIR) + "/configs/";
 std::vector<std::string> shipped() {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (entry.path().extension() == ".toml") names.push_back(entry.path().filename().string());
+    if (entry.path().extension() == ".toml" && !is_sweep(entry.path().string()))
+      names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -107,6 +109,15 @@ TEST(ShippedConfigs, SmallFacesFitThreeMinutes) {
     }
   EXPECT_LT(iterations, 2400);
   EXPECT_GT(iterations, 1000);
+}
+
+TEST(ShippedConfigs, SweepsAreAccepted) {
+  for (const auto& [name, members] :
+       std::vector<std::pair<std::string, std::size_t>>{{"sweep_loans.toml", 4}, {"sweep_random.toml", 12}}) {
+    const Sweep sweep = load_sweep(folder + name);
+    EXPECT_EQ(sweep.members.size(), members);
+    for (const SweepMember& member : sweep.members) EXPECT_NO_THROW(load_member(member)) << member.name;
+  }
 }
 
 TEST(ShippedConfigs, GpaHasFiveConstraints) {

@@ -1,5 +1,7 @@
 // `seldon run` with the fake engine: fake_run STORE [--trials N] ...
 
+#include <algorithm>
+
 #include <CLI/CLI.hpp>
 
 #include "experiment/config.h"
@@ -20,6 +22,10 @@ struct Arguments {
   std::vector<std::uint32_t> shard;  // index, count
   std::vector<std::string> deaths;
   bool bad_config = false;
+  std::uint32_t sweep = 0;                 // experiments, of the seeds from 1 on; 0: one, that of --seed
+  std::vector<std::uint32_t> bad_seeds;    // experiments of the sweep whose config is bad
+  std::vector<std::uint32_t> far_seeds;    // whose data are not on this machine
+  std::vector<std::uint32_t> throw_seeds;  // of which a trial fails
   std::int64_t bad_rank = -1;
 };
 
@@ -50,6 +56,10 @@ void add_misbehaviour(CLI::App& app, Arguments& arguments) {
   app.add_option("--journal", engine.journal,
                  "file that tells each misbehaviour and death before it happens");
   app.add_flag("--bad-config", arguments.bad_config);
+  app.add_option("--sweep", arguments.sweep, "so many experiments, of seeds from 1 on; STORE is a folder");
+  app.add_option("--bad-seed", arguments.bad_seeds);
+  app.add_option("--far-seed", arguments.far_seeds);
+  app.add_option("--throw-seed", arguments.throw_seeds);
   app.add_option("--bad-rank", arguments.bad_rank, "the rank whose engine cannot be built");
 }
 
@@ -72,6 +82,33 @@ void add_run(CLI::App& app, Arguments& arguments) {
   app.add_flag("--alone", request.alone);
 }
 
+bool holds(const std::vector<std::uint32_t>& seeds, std::uint32_t seed) {
+  return std::ranges::find(seeds, seed) != seeds.end();
+}
+
+programs::Experiment built(const Arguments& arguments, const fake::Engine& engine) {
+  programs::Experiment experiment = fake::experiment(engine);
+  experiment.limits = arguments.limits;
+  experiment.grace_seconds = arguments.grace_seconds;
+  return experiment;
+}
+
+programs::SweepPlan sweep(const Arguments& arguments) {
+  programs::SweepPlan plan{"fake.toml", {"experiment.seed"}, {}};
+  for (std::uint32_t seed = 1; seed <= arguments.sweep; ++seed) {
+    fake::Engine engine = arguments.engine;
+    engine.seed = seed;
+    if (holds(arguments.throw_seeds, seed)) engine.throws_at = 1;
+    const auto prepare = [&arguments, engine, seed](const std::string&) {
+      if (holds(arguments.bad_seeds, seed)) throw InputError({"fake.toml", 3}, "this seed is bad");
+      if (holds(arguments.far_seeds, seed)) throw IncompleteError("the data are not here");
+      return built(arguments, engine);
+    };
+    plan.entries.push_back({"seed-" + std::to_string(seed), "fake.toml", {std::to_string(seed)}, prepare});
+  }
+  return plan;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -87,14 +124,13 @@ int main(int argc, char** argv) {
   if (!arguments.shard.empty()) request.shard = {arguments.shard[0], arguments.shard[1]};
   request.prepare = [&] {
     if (arguments.bad_config) throw InputError({"fake.toml", 3}, "the config is bad");
-    programs::Experiment experiment = fake::experiment(engine);
-    experiment.limits = arguments.limits;
-    experiment.grace_seconds = arguments.grace_seconds;
-    return experiment;
+    return built(arguments, engine);
   };
+  if (arguments.sweep > 0) request.sweep = [&] { return sweep(arguments); };
   request.identity_difference = experiment::identity_difference;
-  request.make_runner = [&](const std::string& config, std::span<const std::byte> data, int rank) {
-    if (rank == arguments.bad_rank) throw InternalError("this rank has no engine");
+  request.make_runner = [&](const std::string& config, std::span<const std::byte> data,
+                            const programs::WorkerContext& context) {
+    if (context.rank == arguments.bad_rank) throw InternalError("this rank has no engine");
     return fake::make_runner(config, data);
   };
   try {

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "core/fault_point.h"
-#include "programs/store_sink.h"
+#include "programs/run_sink.h"
 #include "tests/store/example.h"
 
 namespace seldon::programs {
@@ -24,7 +24,19 @@ class StoreSinkTest : public testing::Test {
   store::example::Folder folder_;
   store::Writer writer_ = store::Writer::create(folder_.file(), store::example::header());
   PackLog pack_log_{folder_.file()};
-  StoreSink sink_{writer_, pack_log_, seconds_between_syncs};
+  Tally tally_{writer_.header(), [this] {
+                 std::vector<RecordLayout> layouts;
+                 for (std::uint32_t model = 0; model < writer_.header().models.size(); ++model)
+                   layouts.push_back(writer_.layout(model));
+                 return layouts;
+               }()};
+  StoreSink store_{writer_, pack_log_, tally_};
+  RunSink sink_{{&store_}, seconds_between_syncs, [](std::uint32_t, const std::exception_ptr& error) {
+                  std::rethrow_exception(error);
+                }};
+
+  /// Only what has changed is synced.
+  void change() { sink_.write(store::example::report(writer_, {0, 0, 0, 1})); }
 };
 
 TEST_F(StoreSinkTest, SyncsInAThreadThatTakesNoSignals) {
@@ -39,6 +51,7 @@ TEST_F(StoreSinkTest, SyncsInAThreadThatTakesNoSignals) {
     for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) taken += sigismember(&blocked, signal) == 0;
     ++syncs;
   };
+  change();
   for (const double now : {100.0, 105.0, 110.5, 111.0}) sink_.sync_now_and_then(now);
   sink_.sync();  // waits for the thread
   EXPECT_EQ(syncs, 1);
@@ -56,6 +69,7 @@ TEST_F(StoreSinkTest, TellsOfAFailedSyncAtTheNextTurn) {
     failed = true;
     throw IncompleteError("the disk is gone");
   };
+  change();
   sink_.sync_now_and_then(100);
   sink_.sync_now_and_then(110.5);
   while (!failed) std::this_thread::yield();
@@ -67,7 +81,7 @@ TEST_F(StoreSinkTest, TellsOfAFailedSyncAtTheNextTurn) {
         }
       },
       ThrowsMessage<IncompleteError>(HasSubstr("the disk is gone")));
-  EXPECT_THROW(sink_.write(store::example::report(writer_, {0, 0, 0, 0})), IncompleteError);
+  EXPECT_THROW(store_.write(store::example::report(writer_, {0, 0, 0, 0})), IncompleteError);
 }
 
 }  // namespace
