@@ -2,6 +2,7 @@
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/version.h>
 
 #include "engine/network/architectures.h"
 #include "engine/network/memory.h"
