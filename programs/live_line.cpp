@@ -32,6 +32,11 @@ std::string describe(const orchestrator::Snapshot& snapshot) {
   if (snapshot.recorded_now > 0 && snapshot.seconds > 0)
     text += fmt::format(", {:.3g}/s, {} left", static_cast<double>(snapshot.recorded_now) / snapshot.seconds,
                         duration(snapshot.seconds_left));
+  if (snapshot.experiments.size() > 1)
+    return text += fmt::format(
+               "; {} of {} experiments complete",
+               std::ranges::count_if(snapshot.experiments, [](const auto& one) { return one.complete(); }),
+               snapshot.experiments.size());
   const char* separator = "; solutions: ";
   for (const auto& model : snapshot.models) {
     if (model.done == 0) continue;

@@ -189,6 +189,22 @@ TEST_F(SubmitTest, ChecksTheConfigFirst) {
   EXPECT_FALSE(fs::exists(request_.store_path + ".sbatch"));
 }
 
+TEST_F(SubmitTest, ASweepKeepsTheJobsFilesInItsFolder) {
+  request_.sweep = true;
+  request_.store_path = path("sweeps/");
+  const std::string script = job_script(request_, 1);
+  EXPECT_THAT(script, HasSubstr("/sweeps/sweep.log\""));
+  EXPECT_THAT(script, HasSubstr("/sweeps/sweep'\nresults="));
+  EXPECT_FALSE(fs::exists(path("sweeps")));
+  // A job looks at the folder, and at what the run says of itself in it.
+  fs::create_directories(path("sweeps"));
+  stand_ins("echo '{\"exit_code\":0}' >\"$TEST/sweeps/sweep.live.json\"; exit 0", "echo 0");
+  const auto result = run_command(job());
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("complete"));
+  EXPECT_TRUE(fs::exists(path("sweeps/sweep.chain")));
+}
+
 TEST_F(SubmitTest, SaysWhenTheEnvironmentCannotBeRead) {
   request_.env_file = path("none");
   EXPECT_THAT(error_of([&] { submit(request_); }), HasSubstr("cannot read --env"));
