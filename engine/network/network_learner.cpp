@@ -246,7 +246,7 @@ at::Tensor NetworkLearner::squared_norms(double coefficient) {
   for (std::size_t i = 0; i < sums.size(); ++i) {
     if (!network_.parameters()[i].penalised) continue;
     sums[i].add_(leaves_[i], 2 * coefficient);
-    values.add_(leaves_[i].to(at::kDouble).square().sum(1), coefficient);
+    values.add_(leaves_[i].to(at::kDouble).square().sum(1).mul_(coefficient));
   }
   return values;
 }
