@@ -55,6 +55,7 @@ struct RankGroup {
   /// by it.
   std::uint64_t number = 0;
   std::vector<Peer> ranks;  ///< in the order of their places in the group
+  bool operator==(const RankGroup&) const = default;
 };
 
 /// Where the buffers of a member's calls lie.

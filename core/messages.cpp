@@ -48,6 +48,7 @@ void read(Reader& from, Process& process) {
 void write(Writer& to, const Hello& m) {
   to.put(m.host).put(m.node).put(m.version).put(m.numerics);
   write(to, m.process);
+  to.put(m.accelerator);
 }
 void read(Reader& from, Hello& m) {
   m.host = from.get_string();
@@ -55,12 +56,13 @@ void read(Reader& from, Hello& m) {
   m.version = from.get_string();
   m.numerics = from.get_string();
   read(from, m.process);
+  m.accelerator = from.get_string();
 }
 
 void write(Writer& to, const Setup& m) {
   to.put(m.experiment).put(m.config);
   write(to, m.place);
-  to.put(m.share).put(m.heartbeat_seconds).put(m.data_key).put(m.held);
+  to.put(m.share).put(m.heartbeat_seconds).put(m.data_key).put(m.held).put(m.local_rank);
 }
 void read(Reader& from, Setup& m) {
   m.experiment = from.get<std::uint32_t>();
@@ -70,6 +72,7 @@ void read(Reader& from, Setup& m) {
   m.heartbeat_seconds = from.get<double>();
   m.data_key = from.get_string();
   m.held = from.get<bool>();
+  m.local_rank = from.get<std::uint32_t>();
 }
 
 void write(Writer& to, const Placed& m) {
@@ -100,6 +103,7 @@ void read(Reader& from, Ready& m) {
 
 void write(Writer& to, const Assign& m) {
   to.put(m.lease).put(m.pack).put(m.attempt).put(m.slots.wanted).put(m.slots.filled);
+  to.put(m.group.number).put(m.group.ranks);
 }
 void read(Reader& from, Assign& m) {
   m.lease = from.get<std::uint64_t>();
@@ -107,6 +111,8 @@ void read(Reader& from, Assign& m) {
   m.attempt = from.get<std::uint32_t>();
   m.slots.wanted = from.get_vector<std::uint32_t>();
   m.slots.filled = from.get_vector<std::uint32_t>();
+  m.group.number = from.get<std::uint64_t>();
+  m.group.ranks = from.get_vector<Peer>();
 }
 
 void write(Writer& to, const CellDone& m) {
@@ -122,11 +128,12 @@ void read(Reader& from, CellDone& m) {
 }
 
 void write(Writer& to, const PackDone& m) {
-  to.put(m.lease).put(m.stopped);
+  to.put(m.lease).put(m.stopped).put(m.error);
 }
 void read(Reader& from, PackDone& m) {
   m.lease = from.get<std::uint64_t>();
   m.stopped = from.get<bool>();
+  m.error = from.get_string();
 }
 
 void write(Writer& to, const Heartbeat& m) {

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "core/cell.h"
+#include "core/collective.h"
 #include "core/pack_runner.h"
 #include "core/process.h"
 #include "core/transport.h"
@@ -65,10 +66,11 @@ struct SharedPlace {
 struct Hello {
   static constexpr Tag tag = Tag::hello;
   std::string host;
-  std::string node;      ///< equal for exactly those ranks that can map each other's memory
-  std::string version;   ///< of the program; both ends must be the same
-  std::string numerics;  ///< what numbers may depend on besides the config; empty: not asked
-  Process process = {};  ///< filled in by worker::serve
+  std::string node;              ///< equal for exactly those ranks that can map each other's memory
+  std::string version;           ///< of the program; both ends must be the same
+  std::string numerics;          ///< what numbers may depend on besides the config; empty: not asked
+  Process process = {};          ///< filled in by worker::serve
+  std::string accelerator = {};  ///< the model of its GPU; empty: it has none
   bool operator==(const Hello&) const = default;
 };
 
@@ -83,6 +85,7 @@ struct Setup {
   double heartbeat_seconds = 1;  ///< between two heartbeats, at least
   std::string data_key = {};     ///< experiments with equal keys have equal data
   bool held = false;             ///< this worker has the data of that key already
+  std::uint32_t local_rank = 0;  ///< which of the workers of its node this one is: for the choice of a GPU
   bool operator==(const Setup&) const = default;
 };
 
@@ -111,14 +114,16 @@ struct Ready {
   bool operator==(const Ready&) const = default;
 };
 
-/// Run `pack` at its full width and report the wanted slots. The lease's number is never
-/// used again: answers that carry an older one are late, and are not recorded.
+/// Run `pack` at its full width and report the wanted slots. The lease's number is never used again: answers
+/// that carry an older one are late, and are not recorded. Where the pack takes several ranks, each member of
+/// the group gets the same; the first one reports the cells.
 struct Assign {
   static constexpr Tag tag = Tag::assign;
   std::uint64_t lease = 0;
   Pack pack;
   std::uint32_t attempt = 0;  ///< of every wanted cell
   Slots slots;
+  RankGroup group = {};  ///< no ranks: this worker alone
   bool operator==(const Assign&) const = default;
 };
 
@@ -132,7 +137,8 @@ struct CellDone {
 struct PackDone {
   static constexpr Tag tag = Tag::pack_done;
   std::uint64_t lease = 0;
-  bool stopped = false;  ///< it was cut short by Cancel or Stop
+  bool stopped = false;    ///< it was cut short by Cancel or Stop
+  std::string error = {};  ///< of a member of a group that is not its first: what the pack ended with
   bool operator==(const PackDone&) const = default;
 };
 

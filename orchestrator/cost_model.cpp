@@ -34,7 +34,8 @@ void CostModel::number_groups(const Plan& plan) {
     for (std::size_t model = 0; model < planned.models.size(); ++model) {
       const Family family = families();
       const bool together = model < planned.together.size() && planned.together[model];
-      families_.push_back({number, together, {groups(), groups() + experiment.fractions}, {}});
+      const std::uint32_t ranks = model < planned.ranks.size() ? std::max(1U, planned.ranks[model]) : 1;
+      families_.push_back({number, together, ranks, {groups(), groups() + experiment.fractions}, {}});
       groups_.resize(groups_.size() + experiment.fractions, GroupCost{family, 0, {}, 0});
     }
     experiment.groups.end = groups();

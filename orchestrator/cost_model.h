@@ -31,6 +31,9 @@ class CostModel {
   Family family(const Pack& pack) const { return groups_[group(pack)].family; }
   Family family(Group group) const { return groups_[group].family; }
   std::uint32_t experiment(Family family) const { return families_[family].experiment; }
+  /// Workers that a pack takes at once.
+  std::uint32_t ranks(Family family) const { return families_[family].ranks; }
+  std::uint32_t ranks(const Pack& pack) const { return ranks(family(pack)); }
   /// A pack of this model takes as long for one of its cells as for all.
   bool together(const Pack& pack) const { return families_[family(pack)].together; }
   /// Cells that a worker computes for `wanted` cells of a pack.
@@ -67,6 +70,7 @@ class CostModel {
   struct FamilyCost {
     std::uint32_t experiment = 0;
     bool together = false;
+    std::uint32_t ranks = 1;
     Range groups;
     Sum sum;
   };

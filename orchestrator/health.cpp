@@ -32,38 +32,43 @@ bool Health::ready(Peer peer) const {
   return found != workers_.end() && found->second.ready;
 }
 
-Health::Verdict Health::failed(Peer peer, Failure failure, const std::string& message) {
-  Worker& worker = workers_.at(peer);
-  ++worker.leases.failed, ++nodes_[worker.node].leases.failed, ++leases_.failed;
+Health::Verdict Health::failed(const std::vector<Peer>& group, const Failure& failure,
+                               const std::string& message) {
   std::vector<Peer>& failed_on = failed_on_[failure.pack];
   bool explained = false;
   for (const Peer earlier : failed_on) {
-    if (!elsewhere(earlier, peer)) continue;
+    if (!elsewhere(earlier, group)) continue;
     explained = true;  // by the cells, as far as anyone can see
     if (workers_.at(earlier).undecided.contains(failure.pack)) clear(earlier);
   }
-  if (std::ranges::find(failed_on, peer) == failed_on.end()) failed_on.push_back(peer);
   Verdict verdict;
-  if (explained || !worker.ready) return verdict;
-  worker.undecided.insert(failure.pack);
-  worker.row.push_back(std::move(failure));
-  worker.last_message = message;
-  judge(peer, verdict);
+  for (const Peer peer : group) {
+    Worker& worker = workers_.at(peer);
+    ++worker.leases.failed, ++nodes_[worker.node].leases.failed, ++leases_.failed;
+    if (std::ranges::find(failed_on, peer) == failed_on.end()) failed_on.push_back(peer);
+    if (explained || !worker.ready) continue;
+    worker.undecided.insert(failure.pack);
+    worker.row.push_back(failure);
+    worker.last_message = message;
+    judge(peer, verdict);
+  }
   return verdict;
 }
 
-Health::Verdict Health::succeeded(Peer peer, std::size_t pack) {
-  Worker& worker = workers_.at(peer);
-  Node& home = nodes_[worker.node];
-  ++worker.leases.succeeded, ++home.leases.succeeded, ++leases_.succeeded;
-  home.guilty.clear();
-  if (!worker.row.empty()) clear(peer);
+Health::Verdict Health::succeeded(const std::vector<Peer>& group, std::size_t pack) {
+  for (const Peer peer : group) {
+    Worker& worker = workers_.at(peer);
+    Node& home = nodes_[worker.node];
+    ++worker.leases.succeeded, ++home.leases.succeeded, ++leases_.succeeded;
+    home.guilty.clear();
+    if (!worker.row.empty()) clear(peer);
+  }
   Verdict verdict;
   const auto failed_on = failed_on_.find(pack);
   if (failed_on == failed_on_.end()) return verdict;
   for (const Peer earlier : failed_on->second) {
     Worker& accused = workers_.at(earlier);
-    if (!accused.undecided.contains(pack) || !elsewhere(earlier, peer)) continue;
+    if (!accused.undecided.contains(pack) || !elsewhere(earlier, group)) continue;
     accused.undecided.erase(pack);
     accused.refuted.insert(pack);
     acquitted_.push_back(earlier);
@@ -102,8 +107,10 @@ bool Health::may_run(Peer peer, std::size_t pack) const {
   return true;
 }
 
-bool Health::elsewhere(Peer accused, Peer peer) const {
-  return ready_nodes_ > 1 ? workers_.at(accused).node != workers_.at(peer).node : accused != peer;
+bool Health::elsewhere(Peer accused, const std::vector<Peer>& group) const {
+  return std::ranges::all_of(group, [&](Peer peer) {
+    return ready_nodes_ > 1 ? workers_.at(accused).node != workers_.at(peer).node : accused != peer;
+  });
 }
 
 /// How many leases in a row must fail before that is no accident, by how often they fail elsewhere.

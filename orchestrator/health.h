@@ -36,6 +36,7 @@ class Health {
   struct Failure {
     std::size_t pack;
     std::vector<std::uint32_t> slots;
+    std::uint64_t lease;
   };
 
   /// The worker can be given work from now on, or no more.
@@ -45,10 +46,11 @@ class Health {
   /// So many more may join soon: a place to try on may yet come.
   void expect(std::uint64_t workers) { expected_ = workers; }
 
-  /// A lease ended with an exception for every cell, or had a success at least. Whom that proves guilty is to
-  /// be taken out.
-  Verdict failed(Peer peer, Failure failure, const std::string& message);
-  Verdict succeeded(Peer peer, std::size_t pack);
+  /// A lease of these workers, which may be a group, ended with an exception for every cell, or had a success
+  /// at least. Whom that proves guilty is to be taken out. What a group does speaks for or against each of
+  /// its members; it tells on another worker if all of its members are elsewhere.
+  Verdict failed(const std::vector<Peer>& group, const Failure& failure, const std::string& message);
+  Verdict succeeded(const std::vector<Peer>& group, std::size_t pack);
   /// The pack will not be tried again as it was: nobody learns from it any more.
   void forget(std::size_t pack);
 
@@ -79,7 +81,7 @@ class Health {
   };
 
   /// Whether what `peer` does can tell whether `accused` is to blame.
-  bool elsewhere(Peer accused, Peer peer) const;
+  bool elsewhere(Peer accused, const std::vector<Peer>& group) const;
   std::uint32_t row_needed(const Worker& worker) const;
   void clear(Peer peer);
   void judge(Peer accused, Verdict& verdict);

@@ -9,8 +9,10 @@
 
 namespace seldon::orchestrator {
 
-/// The lease is over and its cells have been told what becomes of them: whatever is left queues up again.
+/// The lease that `peer` leads is over and its cells have been told what becomes of them: whatever is left
+/// queues up again.
 void Orchestrator::end_lease(Peer peer, LeaseEnd how) {
+  crew_[peer].lease.over = true;
   const Lease lease = crew_[peer].lease;
   const Pack& pack = ledger_.pack(lease.pack);
   if (lease.exclusive) exclusive_runs_ = false;
@@ -29,12 +31,29 @@ void Orchestrator::end_lease(Peer peer, LeaseEnd how) {
 
   Health::Verdict verdict;
   if (lease.done > 0)
-    verdict = health_.succeeded(peer, lease.pack);
+    verdict = health_.succeeded(lease.members, lease.pack);
   else if (how == LeaseEnd::finished)
-    verdict = health_.failed(peer, {lease.pack, lease.wanted}, lease.last_message);
+    verdict = health_.failed(lease.members, {lease.pack, lease.wanted, lease.number}, lease.last_message);
   const bool decided = how != LeaseEnd::finished && how != LeaseEnd::preempted;
   if (decided || ledger_.missing(lease.pack) == 0) health_.forget(lease.pack);
   bar(verdict, peer);
+}
+
+/// The lease of this busy worker's group has ended already: it only has to say that it is through.
+bool Orchestrator::over(Peer peer) const {
+  const Lease& lease = crew_[leader(peer)].lease;
+  return lease.number != crew_[peer].lease.number || lease.over;
+}
+
+/// The lease has ended before its time: the others of its group drop the pack, and work again once they say
+/// so.
+void Orchestrator::release_members(const Lease& lease, Peer except) {
+  for (const Peer member : lease.members) {
+    if (member == except || !live(member, lease.number)) continue;
+    message::send(transport_, member, message::Cancel{lease.number});
+    enter(member, WorkerPhase::suspended);
+    last_suspended_ = now_;
+  }
 }
 
 void Orchestrator::fail(Peer peer, std::uint32_t slot, CellReport report, bool in_company) {
@@ -59,13 +78,19 @@ void Orchestrator::fail_unreported(Peer peer, const std::string& message, bool t
   }
 }
 
-/// The worker is to drop its pack; nothing counts.
+/// The busy worker is to drop its pack, and so are the others of its group; nothing counts.
 void Orchestrator::take_back(Peer peer) {
-  const Lease lease = crew_[peer].lease;
-  ledger_.take_back(lease.pack, lease.wanted);
-  message::send(transport_, peer, message::Cancel{lease.number});
-  end_lease(peer, LeaseEnd::preempted);
-  enter(peer, WorkerPhase::suspended);
+  const Lease own = crew_[peer].lease;
+  const Peer first = leader(peer);
+  if (!over(peer)) {
+    ledger_.take_back(own.pack, crew_[first].lease.wanted);
+    end_lease(first, LeaseEnd::preempted);
+  }
+  if (live(peer, own.number)) {
+    message::send(transport_, peer, message::Cancel{own.number});
+    enter(peer, WorkerPhase::suspended);
+  }
+  release_members(own, peer);
 }
 
 /// The worker no longer counts, or not for now; what it held goes to others.
@@ -75,14 +100,19 @@ void Orchestrator::lose(Peer peer, WorkerPhase phase, LeaseEnd how, const std::s
   spdlog::warn("{} {}", name(peer), why);
   cancel_booking(peer);
   if (before == WorkerPhase::busy) {
-    const Lease lease = crew_[peer].lease;
-    if (how == LeaseEnd::preempted) {
-      ledger_.take_back(lease.pack, lease.wanted);
-    } else {
-      const bool suspect = lease.singly && ledger_.is_suspect(lease.pack, lease.wanted.front());
-      ledger_.lose(lease.pack, lease.wanted, suspect, peer, crew_[peer].host);
+    const Lease own = crew_[peer].lease;
+    if (!over(peer)) {
+      const Peer first = leader(peer);
+      const std::vector<std::uint32_t> wanted = crew_[first].lease.wanted;
+      if (how == LeaseEnd::preempted) {
+        ledger_.take_back(own.pack, wanted);
+      } else {
+        const bool suspect = own.singly && ledger_.is_suspect(own.pack, wanted.front());
+        ledger_.lose(own.pack, wanted, suspect, peer, crew_[peer].host);
+      }
+      end_lease(first, how);
+      release_members(own, peer);
     }
-    end_lease(peer, how);
   }
   enter(peer, phase);
   if (phase == WorkerPhase::suspended) last_suspended_ = now_;
@@ -106,6 +136,7 @@ void Orchestrator::time_out(Peer peer) {
   end_lease(peer, LeaseEnd::timed_out);
   enter(peer, WorkerPhase::suspended);
   last_suspended_ = now_;
+  release_members(lease, peer);
 }
 
 /// Takes out who is proven guilty, and gives back the tries that this cost. The lease of `through` has just
@@ -117,12 +148,14 @@ void Orchestrator::bar(const Health::Verdict& verdict, Peer through) {
                verdict.node ? fmt::format("the node {} with {} workers", first.host, verdict.guilty.size())
                             : name(verdict.guilty.front()),
                verdict.last_message);
+  std::set<std::uint64_t> refunded;  // leases: members of one group may be guilty together
   for (const Peer peer : verdict.guilty) {
     const WorkerPhase phase = crew_[peer].phase;
     if (phase == WorkerPhase::gone || phase == WorkerPhase::barred) continue;
     const auto failures = health_.failures(peer);
     for (const Health::Failure& failure : failures)
-      ledger_.refund(failure.pack, failure.slots, crew_[peer].host);
+      if (refunded.insert(failure.lease).second)
+        ledger_.refund(failure.pack, failure.slots, crew_[peer].host);
     if (phase == WorkerPhase::busy && peer != through) take_back(peer);
     cancel_booking(peer);
     enter(peer, WorkerPhase::barred);

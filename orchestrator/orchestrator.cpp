@@ -76,7 +76,8 @@ bool Orchestrator::turn() {
 
 void Orchestrator::stop() {
   stopping_ = true;
-  for (const Peer peer : crew_.all_in(WorkerPhase::busy)) take_back(peer);
+  for (const Peer peer : crew_.all_in(WorkerPhase::busy))
+    if (crew_[peer].phase == WorkerPhase::busy) take_back(peer);
 }
 
 void Orchestrator::drain(double grace_seconds) {
@@ -94,10 +95,15 @@ void Orchestrator::stood_still(double seconds) {
 void Orchestrator::preempt(const std::function<bool(Peer)>& alive) {
   stopping_ = true;
   auto busy = crew_.all_in(WorkerPhase::busy);
-  std::erase_if(busy, [&](Peer peer) { return !alive(peer); });
+  // Of a group that any of its members may have died of nothing is excused.
+  std::erase_if(busy, [&](Peer peer) {
+    return !std::ranges::all_of(crew_[peer].lease.members, [&](Peer member) {
+      return !live(member, crew_[peer].lease.number) || alive(member);
+    });
+  });
   for (const Peer peer : busy) ledger_.take_back(crew_[peer].lease.pack, crew_[peer].lease.wanted);
   for (const Peer peer : busy) {
-    end_lease(peer, LeaseEnd::preempted);
+    if (leader(peer) == peer) end_lease(peer, LeaseEnd::preempted);
     enter(peer, WorkerPhase::suspended);
   }
 }
@@ -154,6 +160,8 @@ void Orchestrator::on(Peer from, const message::Hello& hello) {
   if (crew_[from].phase != WorkerPhase::starting && crew_[from].phase != WorkerPhase::suspended) return;
   crew_[from].host = hello.host;
   crew_[from].node = hello.node;
+  crew_[from].accelerator = hello.accelerator;
+  crew_[from].local_rank = node_sizes_[hello.node]++;
   if (hello.version != supply_.version)
     return lose(from, WorkerPhase::gone, LeaseEnd::preempted,
                 "is version " + hello.version + " where rank 0 is " + supply_.version +
@@ -162,6 +170,11 @@ void Orchestrator::on(Peer from, const message::Hello& hello) {
     return lose(from, WorkerPhase::gone, LeaseEnd::preempted,
                 "would compute other numbers than rank 0 (" + hello.numerics + " instead of " +
                     supply_.numerics + "); use hosts of one kind");
+  crew_.set_kind(from, kind_of(crew_[from]));
+  if (std::ranges::none_of(kinds_[crew_[from].kind], [](bool able) { return able; }))
+    return lose(from, WorkerPhase::gone, LeaseEnd::preempted,
+                "has " + (hello.accelerator.empty() ? "no GPU" : "a GPU of the kind " + hello.accelerator) +
+                    " where " + experiments_.front().accelerator + " is asked for; use hosts of one kind");
   if (experiments_.size() == 1) {
     crew_[from].learning = 0;
     return supply(from);
@@ -198,7 +211,7 @@ void Orchestrator::on(Peer from, const message::Ready& ready) {
 }
 
 void Orchestrator::on(Peer from, message::CellDone done) {
-  if (!live(from, done.lease)) {
+  if (!live(from, done.lease) || leader(from) != from) {
     ++late_;
     return;
   }
@@ -231,11 +244,22 @@ void Orchestrator::on(Peer from, const message::PackDone& done) {
     return enter(from, WorkerPhase::idle);
   }
   if (!live(from, done.lease)) return;
-  if (done.stopped)
-    ledger_.take_back(crew_[from].lease.pack, crew_[from].lease.wanted);
-  else
-    fail_unreported(from, "the pack ended without a word on this cell", false);
-  end_lease(from, done.stopped ? LeaseEnd::preempted : LeaseEnd::finished);
+  const Lease own = crew_[from].lease;
+  const Peer first = leader(from);
+  const bool speaks = first == from || done.stopped || !done.error.empty();
+  if (speaks && !over(from)) {
+    if (done.stopped)
+      ledger_.take_back(own.pack, crew_[first].lease.wanted);
+    else
+      fail_unreported(first,
+                      first == from ? "the pack ended without a word on this cell"
+                                    : name(from) + ", of its group: " + done.error,
+                      false);
+    end_lease(first, done.stopped ? LeaseEnd::preempted : LeaseEnd::finished);
+    // Where all went well the others are just about to say so.
+    const Lease& ended = crew_[first].lease;
+    if (ended.done < ended.wanted.size()) release_members(own, from);
+  }
   if (crew_[from].phase == WorkerPhase::busy) enter(from, WorkerPhase::idle);
 }
 

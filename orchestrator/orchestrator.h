@@ -81,10 +81,11 @@ class Orchestrator {
     std::optional<std::uint32_t> slot;
   };
 
-  /// A pack that is kept for a worker which is being supplied for its experiment.
+  /// A pack that is kept for workers of which some are being supplied for its experiment.
   struct Booking {
     Task task;
-    Peer peer = 0;
+    std::vector<Peer> members;
+    std::size_t learning = 0;  // of them
   };
 
   struct DataSet {
@@ -94,7 +95,7 @@ class Orchestrator {
   };
 
   struct Experiment {
-    std::string config;
+    std::string config, accelerator;
     std::size_t data = 0;  // of data_sets_
     bool set_up = false;   // by some worker
     std::set<Peer> failed_workers;
@@ -134,22 +135,31 @@ class Orchestrator {
   bool hand_out_one(bool strict);
   bool hand_out_task(std::deque<Task>& tasks, bool strict);
   bool hand_out_from_queue(bool strict);
-  std::optional<Peer> worker_for(const Task& task, bool strict) const;
+  std::vector<Peer> workers_for(const Task& task, bool strict);
   bool has_idle(Crew::Pool pool) const;
-  bool has_idle(Crew::Pool pool, std::uint32_t experiment) const;
   std::optional<Peer> pick(Crew::Pool pool, std::uint32_t experiment,
                            const std::function<bool(Peer)>& may) const;
+  bool may_run(Family family) const;
+  /// For the first time in this run.
+  bool some_start() const { return crew_.in(WorkerPhase::starting) > relearning_; }
   bool someone_may_run_what_is_left() const;
   double seconds_for_a_pack() const;
   double estimate(const Task& task) const;
   std::uint32_t experiment(const Task& task) const { return ledger_.pack(task.pack).experiment; }
   bool exclusive(const Task& task) const;
-  void give(Peer peer, const Task& task);
-  void book(Peer peer, const Task& task);
+  void give(const std::vector<Peer>& peers, const Task& task);
+  void book(const std::vector<Peer>& peers, const Task& task);
   void fulfil_booking(Peer peer);
   void cancel_booking(Peer peer);
   void put_back(const Task& task);
-  void lease(Peer peer, const Task& task);
+  void lease(const std::vector<Peer>& peers, const Task& task);
+  std::vector<Peer> group_for(std::uint32_t experiment, std::uint32_t ranks, bool fits, bool strict,
+                              const std::function<bool(Peer)>& may) const;
+  bool enough_free(std::uint32_t experiment, std::uint32_t ranks) const;
+  std::vector<Kind> kinds_for(std::uint32_t experiment) const;
+  std::uint64_t usable_for(std::uint32_t experiment) const;
+  void await_group(std::uint32_t experiment, std::uint32_t ranks, double seconds);
+  double seconds_until_free(std::uint32_t experiment, std::uint32_t ranks) const;
 
   // How leases end (leases.cpp).
   void end_lease(Peer peer, LeaseEnd how);
@@ -163,6 +173,10 @@ class Orchestrator {
   bool check_losses();
 
   bool live(Peer peer, std::uint64_t lease) const;
+  /// The first of the group whose lease the busy worker has, itself where it has it alone.
+  Peer leader(Peer peer) const { return crew_[peer].lease.members.front(); }
+  bool over(Peer peer) const;
+  void release_members(const Lease& lease, Peer except);
   void enter(Peer peer, WorkerPhase phase);
   double patience(Peer peer) const;
   std::string name(Peer peer) const;
@@ -190,10 +204,12 @@ class Orchestrator {
   std::vector<std::vector<bool>> kinds_;  // [kind][experiment] it may be given packs of it
   std::map<std::vector<bool>, Kind> kind_numbers_;
   std::map<std::uint64_t, Booking> bookings_;
+  std::map<std::string, std::uint32_t> node_sizes_;  // workers that have said hello
 
   double now_, started_, last_suspended_;
   std::uint64_t last_lease_ = 0, last_booking_ = 0, late_ = 0;
   std::uint64_t relearning_ = 0;     // workers that are starting anew, for one more experiment
+  double spare_ = 0;                 // seconds that a pack which goes beside an awaited group may take
   std::uint64_t failed_judged_ = 0;  // Ledger::failed_now() when max_fails was looked at last
   double deadlines_checked_ = -std::numeric_limits<double>::infinity();  // on the clock
   double stood_still_until_ = -std::numeric_limits<double>::infinity();  // on the clock

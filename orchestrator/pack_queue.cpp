@@ -1,5 +1,6 @@
 #include "orchestrator/pack_queue.h"
 
+#include <algorithm>
 #include <iterator>
 
 namespace seldon::orchestrator {
@@ -14,13 +15,19 @@ void PackQueue::push(std::size_t pack, Group group, std::uint32_t cells) {
   if (line.packs.size() == 1) place(group);
 }
 
-std::optional<std::size_t> PackQueue::pop_longest(double longest, const May& may) {
+bool PackQueue::has(const May& may) const {
+  return std::ranges::any_of(heads_,
+                             [&](const Place& head) { return may(costs_.family(std::get<2>(head))); });
+}
+
+std::optional<std::size_t> PackQueue::pop_longest(const Longest& longest) {
   std::optional<Place> best;
   for (const Place& head : heads_) {
     if (best && *best < head) break;
     const Family family = costs_.family(std::get<2>(head));
-    if (!may(family)) continue;
-    const auto fits = orders_[family].lower_bound({-longest, 0, 0});
+    const double most = longest(family, -std::get<0>(head));
+    if (most < 0) continue;
+    const auto fits = orders_[family].lower_bound({-most, 0, 0});
     if (fits != orders_[family].end() && (!best || *fits < *best)) best = *fits;
   }
   if (!best) return std::nullopt;

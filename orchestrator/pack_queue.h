@@ -20,15 +20,23 @@ class PackQueue {
   /// Whether packs of this model can go now.
   using May = std::function<bool(Family)>;
   static bool any(Family) { return true; }
+  /// How long a pack of this model may take if it goes now, whose longest pack takes so long; less than
+  /// nothing: none can go.
+  using Longest = std::function<double(Family, double)>;
 
   explicit PackQueue(const CostModel& costs);
 
   bool empty() const { return heads_.empty(); }
   /// `cells` is what a worker has to compute for it.
   void push(std::size_t pack, Group group, std::uint32_t cells);
-  /// Takes out the first pack of the longest group that may go and whose estimate is at most `longest`. Asks
-  /// for each model at most once, in the order of their longest groups.
-  std::optional<std::size_t> pop_longest(double longest, const May& may = any);
+  /// Whether a pack waits of a model for which that holds.
+  bool has(const May& may) const;
+  /// Takes out the first pack of the longest group whose estimate is at most `longest`. Asks for each model
+  /// at most once, in the order of their longest groups.
+  std::optional<std::size_t> pop_longest(const Longest& longest);
+  std::optional<std::size_t> pop_longest(double longest) {
+    return pop_longest([=](Family, double) { return longest; });
+  }
   /// Takes out the first pack of the shortest group that may go.
   std::optional<std::size_t> pop_shortest(const May& may = any);
   /// The group's estimate has moved.

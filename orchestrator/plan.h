@@ -42,6 +42,8 @@ struct ExperimentPlan {
   std::vector<std::string> models = {};  ///< names, by model index
   /// [model] a pack takes as long for one of its cells as for all; missing: no.
   std::vector<bool> together = {};
+  /// [model] workers that a pack takes at once, as a group; missing: 1.
+  std::vector<std::uint32_t> ranks = {};
   /// [model][fraction] mean seconds of one cell in earlier runs; NaN or missing where unknown.
   std::vector<std::vector<double>> known_seconds = {};
   std::function<CellStart(CellKey)> start = [](CellKey) { return CellStart{}; };
@@ -66,6 +68,8 @@ struct ExperimentSupply {
   std::string data_key = {};
   /// Where the data lies in this node's memory; that of the first experiment with its key counts.
   std::optional<message::SharedPlace> place = {};
+  /// That workers must have to be given its packs; see message::Hello. Empty: not asked.
+  std::string accelerator = {};
 };
 
 /// What workers need, and have to be.

@@ -99,7 +99,7 @@ void SimulatedCluster::schedule(Peer peer) {
   if (who.doing == Doing::dead) return;
   double next = never;
   if (who.doing == Doing::computing)
-    next = std::max(who.wakes, std::min({who.finished, who.beats, who.cancelled}));
+    next = std::max(who.wakes, std::min({who.stuck ? never : who.finished, who.beats, who.cancelled}));
   else if (who.doing != Doing::idle && who.doing != Doing::asked)
     next = who.next_step;
   next = std::min({next, who.dies, who.hangs});
@@ -178,7 +178,7 @@ std::optional<Transport::Arrival> SimulatedCluster::step(Peer peer, double now) 
     return std::nullopt;
   }
   if (now >= who.hangs) {
-    hang(who, now);
+    hang(peer, now);
     return std::nullopt;
   }
   return who.doing == Doing::computing ? compute(peer, now) : start_up(peer, now);
@@ -221,6 +221,10 @@ void SimulatedCluster::die(Peer peer, double now) {
   ++counts_.deaths;
   counts_.alive += now - start_;
   account(who, now);
+  for (const Peer other : others_of_group(peer)) {
+    worker(other).stuck = true;
+    schedule(other);
+  }
   who.doing = Doing::dead;
   who.noticed = now + options_.notice_seconds;
   notices_.emplace_back(who.noticed, peer);
@@ -229,7 +233,8 @@ void SimulatedCluster::die(Peer peer, double now) {
   if (with_node ? !options_.survives_node_losses : !options_.survives_deaths) broken_ = true;
 }
 
-void SimulatedCluster::hang(Worker& who, double now) {
+void SimulatedCluster::hang(Peer peer, double now) {
+  Worker& who = worker(peer);
   ++counts_.hangs;
   const bool endless = draws_.uniform() < share_of_endless_hangs;
   const double seconds = endless ? never : draws_.exponential(options_.hang_seconds);
@@ -239,6 +244,33 @@ void SimulatedCluster::hang(Worker& who, double now) {
   if (who.silent) return;
   who.begun += seconds;
   who.finished += seconds;
+  for (const Peer other : others_of_group(peer)) {
+    worker(other).begun += seconds;
+    worker(other).finished += seconds;
+    schedule(other);
+  }
+}
+
+bool SimulatedCluster::leads(Peer peer) const {
+  const auto& group = workers_[static_cast<std::size_t>(peer)].group;
+  return group.empty() || group.front() == peer;
+}
+
+std::vector<Peer> SimulatedCluster::others_of_group(Peer peer) const {
+  const Worker& who = workers_[static_cast<std::size_t>(peer)];
+  std::vector<Peer> others;
+  if (who.doing != Doing::computing) return others;
+  for (const Peer other : who.group) {
+    const Worker& member = workers_[static_cast<std::size_t>(other)];
+    if (other != peer && member.doing == Doing::computing && member.lease == who.lease)
+      others.push_back(other);
+  }
+  return others;
+}
+
+std::uint32_t SimulatedCluster::ranks(const Pack& pack) const {
+  const std::uint32_t model = grid_.model(pack.experiment, pack.model);
+  return model < work_.ranks.size() ? work_.ranks[model] : 1;
 }
 
 void SimulatedCluster::assign(Peer peer, message::Assign assign) {
@@ -253,20 +285,42 @@ void SimulatedCluster::assign(Peer peer, message::Assign assign) {
   counts_.short_of_work += std::max(0.0, time_ - who.idle_since);
   for (const std::uint32_t slot : assign.slots.wanted)
     store_.check_leased(assign.pack.cell(slot), assign.attempt);
-  ++counts_.assigned;
+  const auto& members = assign.group.ranks;
+  if (members.size() != (ranks(assign.pack) > 1 ? ranks(assign.pack) : 0) ||
+      (!members.empty() && (std::ranges::count(members, peer) != 1 || assign.lease <= who.lease)))
+    throw InternalError("worker " + std::to_string(peer) + " gets a pack in an impossible group");
+  who.group = members;
+  who.stuck = false;
   who.doing = Doing::computing;
   who.lease = assign.lease;
   who.attempt = assign.attempt;
   who.pack = assign.pack;
   who.position = 0;
   who.cancelled = never;
-  const double now = std::max(time_, who.wakes);
-  who.beats = now + who.beat_seconds;
+  double now = std::max(time_, who.wakes);
+  if (leads(peer)) ++counts_.assigned;
+  if (!members.empty()) {
+    if (leads(peer)) {
+      ++counts_.groups;
+      counts_.groups_of_a_node +=
+          std::ranges::all_of(members, [&](Peer member) { return node(member) == node(peer); });
+    }
+    // All begin together, if all are still there.
+    for (const Peer member : members) {
+      now = std::max(now, worker(member).wakes);
+      who.stuck = who.stuck || worker(member).doing == Doing::dead;
+    }
+  }
+  who.beats = std::max(time_, who.wakes) + who.beat_seconds;
+  who.begun = who.finished = now;
   who.slots = std::move(assign.slots.wanted);
+  if (!leads(peer)) {
+    for (const std::uint32_t slot : who.slots) who.finished += cell_seconds(who, slot);
+    return who.slots.clear();
+  }
   if (!together(who)) return begin_cell(who, now);
 
   // The whole width is computed; a wanted trial takes the place of each that is filled.
-  who.begun = who.finished = now;
   const std::uint32_t filling = who.slots.front();
   who.slots.clear();
   for (std::uint32_t slot = 0; slot < who.pack.width; ++slot) {
@@ -295,7 +349,7 @@ std::optional<Transport::Arrival> SimulatedCluster::compute(Peer peer, double no
     who.idle_since = now;
     return say(peer, message::PackDone{who.lease, true});
   }
-  if (now < who.finished) {
+  if (now < who.finished || who.stuck) {
     ++counts_.heartbeats;
     who.beats = now + who.beat_seconds;
     return say(peer, message::Heartbeat{who.lease});
@@ -319,7 +373,10 @@ void SimulatedCluster::account(const Worker& who, double now) {
 }
 
 double SimulatedCluster::cell_seconds(const Worker& who, std::uint32_t slot) const {
-  return who.factor * work_.seconds[grid_.index(who.pack.cell(slot))];
+  double factor = who.factor;
+  for (const Peer member : who.group)
+    factor = std::max(factor, workers_[static_cast<std::size_t>(member)].factor);
+  return factor * work_.seconds[grid_.index(who.pack.cell(slot))];
 }
 
 CellReport SimulatedCluster::report(Peer peer, std::uint32_t slot) const {
@@ -331,9 +388,12 @@ CellReport SimulatedCluster::report(Peer peer, std::uint32_t slot) const {
   report.run.seconds_total =
       together(who) ? (who.finished - who.begun) / who.pack.width : who.finished - who.begun;
   const std::uint64_t fate = mix(options_.seed + mix(grid_.index(report.key) + mix(who.attempt)));
-  if (who.bad || static_cast<double>(fate >> 11) * 0x1p-53 < options_.failures) {
+  const bool bad = who.bad || std::ranges::any_of(who.group, [&](Peer member) {
+                     return workers_[static_cast<std::size_t>(member)].bad;
+                   });
+  if (bad || static_cast<double>(fate >> 11) * 0x1p-53 < options_.failures) {
     report.state = CellState::failed;
-    report.run.message = who.bad ? "a bad node" : "a failure as it was asked for";
+    report.run.message = bad ? "a bad node" : "a failure as it was asked for";
   }
   return report;
 }

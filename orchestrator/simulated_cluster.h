@@ -29,6 +29,7 @@ struct SimulatedWork {
   std::vector<bool> together;  ///< [model] a pack computes all its cells at once, and reports them at its end
   std::vector<bool> seldonian;              ///< [model]
   std::vector<std::string> data_keys = {};  ///< [experiment] of its data; missing: its own
+  std::vector<std::uint32_t> ranks = {};    ///< [model] workers that a pack takes at once; missing: 1
   std::vector<bool> set_up_fails = {};      ///< [experiment] on every worker; missing: no
   std::vector<double> seconds;              ///< [CellGrid::index] what the cell takes a worker of usual speed
 };
@@ -101,12 +102,14 @@ class SimulatedCluster final : public Transport {
   struct Counts {
     std::uint64_t messages = 0;  ///< handled by rank 0
     std::uint64_t heartbeats = 0, assigned = 0, deaths = 0, node_losses = 0, hangs = 0;
-    std::uint64_t set_ups = 0;  ///< of an experiment on a worker
-    std::uint64_t data = 0;     ///< data sets sent
-    double short_of_work = 0;   ///< worker-seconds between a worker's first set-up and its last pack, idle
-    double alive = 0;           ///< worker-seconds
-    double computed = 0;        ///< worker-seconds spent on cells, recorded or not
-    double busy = 0;            ///< seconds of rank 0
+    std::uint64_t groups = 0;            ///< of the packs assigned, those of several workers,
+    std::uint64_t groups_of_a_node = 0;  ///< and those of one node
+    std::uint64_t set_ups = 0;           ///< of an experiment on a worker
+    std::uint64_t data = 0;              ///< data sets sent
+    double short_of_work = 0;  ///< worker-seconds between a worker's first set-up and its last pack, idle
+    double alive = 0;          ///< worker-seconds
+    double computed = 0;       ///< worker-seconds spent on cells, recorded or not
+    double busy = 0;           ///< seconds of rank 0
   };
   const Counts& counts() const { return counts_; }
 
@@ -134,6 +137,8 @@ class SimulatedCluster final : public Transport {
     double noticed = never;  // when the transport knows of its death
 
     std::uint64_t lease = 0;
+    std::vector<Peer> group;  // empty: it runs its pack alone
+    bool stuck = false;       // another of its group has died or hangs
     std::uint32_t attempt = 0;
     Pack pack;
     std::vector<std::uint32_t> slots;  // to be reported
@@ -162,9 +167,13 @@ class SimulatedCluster final : public Transport {
   std::optional<Arrival> compute(Peer peer, double now);
   Arrival set_up(Peer peer);
   void die(Peer peer, double now);
-  void hang(Worker& who, double now);
+  void hang(Peer peer, double now);
   void assign(Peer peer, message::Assign assign);
   void begin_cell(Worker& who, double now);
+  bool leads(Peer peer) const;
+  /// Of the group of a worker those that compute the same with it.
+  std::vector<Peer> others_of_group(Peer peer) const;
+  std::uint32_t ranks(const Pack& pack) const;
   /// Counts what it has computed of the present cell or pack.
   void account(const Worker& who, double now);
   double cell_seconds(const Worker& who, std::uint32_t slot) const;

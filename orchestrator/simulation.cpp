@@ -68,6 +68,7 @@ Plan Simulation::plan() const {
     for (std::uint32_t model = 0; model < grid_.models(number); ++model) {
       experiment.models.push_back(work_.models[grid_.model(number, model)]);
       experiment.together.push_back(work_.together[grid_.model(number, model)]);
+      if (!work_.ranks.empty()) experiment.ranks.push_back(work_.ranks[grid_.model(number, model)]);
     }
     experiment.known_seconds = store_.known_seconds(number);
     experiment.start = [this](CellKey key) { return store_.start(key); };
@@ -163,6 +164,8 @@ void Simulation::add(const SimulatedCluster::Counts& counts) {
   sum.deaths += counts.deaths;
   sum.node_losses += counts.node_losses;
   sum.hangs += counts.hangs;
+  sum.groups += counts.groups;
+  sum.groups_of_a_node += counts.groups_of_a_node;
   sum.set_ups += counts.set_ups;
   sum.data += counts.data;
   sum.short_of_work += counts.short_of_work;
@@ -221,7 +224,8 @@ void check(const SimulatedWork& work, const ClusterOptions& cluster, const JobOp
   const CellGrid grid(work.packs);
   if (work.packs.empty() || work.costs.size() != work.packs.size() || work.seconds.size() != grid.size() ||
       work.models.size() < grid.all_models() || work.together.size() != work.models.size() ||
-      work.seldonian.size() != work.models.size())
+      work.seldonian.size() != work.models.size() ||
+      (!work.ranks.empty() && work.ranks.size() != work.models.size()))
     throw InternalError("the simulated work contradicts itself");
   if (cluster.workers < 1 || cluster.workers_per_node < 1)
     throw InputError("a simulated cluster needs at least one worker, and one on each node");
@@ -257,7 +261,8 @@ Ideal ideal(const SimulatedWork& work, const ClusterOptions& cluster) {
     double seconds = 0;
     for (std::uint32_t slot = 0; slot < pack.width; ++slot)
       seconds += work.seconds[grid.index(pack.cell(slot))];
-    ideal.work += seconds;
+    const std::uint32_t model = grid.model(pack.experiment, pack.model);
+    ideal.work += seconds * (model < work.ranks.size() ? work.ranks[model] : 1);
     ideal.longest_pack = std::max(ideal.longest_pack, seconds);
   }
   double speed = 0;

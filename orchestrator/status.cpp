@@ -121,6 +121,11 @@ std::string Orchestrator::what_is_left() const {
     if (!all.empty()) all += ", ";
     all += fmt::format("{} cells", ledger_.missing_of(number));
     if (experiments_.size() > 1) all.append(" of ").append(ledger_.name(number));
+    std::uint32_t ranks = 1;
+    for (std::uint32_t model = 0; model < ledger_.left(number).size(); ++model)
+      ranks = std::max(ranks, costs_.ranks(Pack{number, model, 0, 0, 1}));
+    if (ranks > 1)
+      all += fmt::format(" (a pack takes {} workers at once, there are {})", ranks, usable_for(number));
   }
   return all;
 }

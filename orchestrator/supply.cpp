@@ -33,6 +33,7 @@ void Orchestrator::take_supply(const std::vector<ExperimentSupply>& supplies) {
     if (is_new) data_sets_.push_back({key, each.data, NodeData(supply_.node, each.place)});
     Experiment& experiment = experiments_.emplace_back();
     experiment.config = each.config;
+    experiment.accelerator = each.accelerator;
     experiment.data = data->second;
   }
   kinds_.emplace_back(experiments_.size(), true);
@@ -59,6 +60,7 @@ void Orchestrator::supply(Peer peer) {
   setup.experiment = number;
   setup.config = experiment.config;
   setup.data_key = data.key;
+  setup.local_rank = worker.local_rank;
   setup.heartbeat_seconds = seconds_between_heartbeats(crew_.size() - 1, limits_.lease_seconds);
   setup.held = std::ranges::any_of(
       worker.knows, [&](std::uint32_t known) { return experiments_[known].data == experiment.data; });
@@ -80,12 +82,13 @@ void Orchestrator::cannot_set_up(Peer peer, std::uint32_t experiment, const std:
   worker.knows.erase(experiment);
   worker.unable.insert(experiment);
   cancel_booking(peer);
-  if (worker.unable.size() == experiments_.size()) {
+  const Kind kind = kind_of(worker);
+  if (std::ranges::none_of(kinds_[kind], [](bool able) { return able; })) {
     lose(peer, WorkerPhase::gone, LeaseEnd::preempted, "cannot work: " + why);
   } else {
     spdlog::warn("{} cannot set up {}: {}", name(peer), ledger_.name(experiment), why);
     for (const Peer waiting : data_of(experiment).nodes.give_up(peer, worker.node)) supply(waiting);
-    crew_.set_kind(peer, kind_of(worker));
+    crew_.set_kind(peer, kind);
     enter(peer, WorkerPhase::idle);
   }
   blame_set_up(peer, experiment, why);
@@ -98,18 +101,18 @@ void Orchestrator::blame_set_up(Peer peer, std::uint32_t number, const std::stri
   if (experiment.set_up || experiments_.size() == 1) return;
   experiment.failed_workers.insert(peer);
   experiment.failed_nodes.insert(crew_[peer].node);
-  std::uint64_t others = 0;
-  for (Kind kind = 0; kind < crew_.kinds(); ++kind)
-    if (able(kind, number)) others += crew_.usable(kind);
   const bool often = experiment.failed_workers.size() >= failed_set_ups &&
                      (experiment.failed_nodes.size() > 1 || crew_.nodes() == 1);
-  if (others == 0 || often)
+  if (usable_for(number) == 0 || often)
     close(number, fmt::format("its set-up has failed on {} workers and succeeded on none; the last: {}",
                               experiment.failed_workers.size(), why));
 }
 
 Kind Orchestrator::kind_of(const Worker& worker) {
   std::vector<bool> able(experiments_.size(), true);
+  for (std::size_t number = 0; number < experiments_.size(); ++number)
+    able[number] =
+        experiments_[number].accelerator.empty() || experiments_[number].accelerator == worker.accelerator;
   for (const std::uint32_t experiment : worker.unable) able[experiment] = false;
   const auto [kind, is_new] = kind_numbers_.emplace(able, static_cast<Kind>(kinds_.size()));
   if (is_new) kinds_.push_back(std::move(able));
@@ -122,10 +125,11 @@ void Orchestrator::close(std::uint32_t number, const std::string& why) {
   experiment.ended = why;
   if (experiments_.size() > 1) spdlog::error("{} ends here: {}", ledger_.name(number), why);
   for (const Peer peer : crew_.all_in(WorkerPhase::busy))
-    if (ledger_.pack(crew_[peer].lease.pack).experiment == number) take_back(peer);
+    if (crew_[peer].phase == WorkerPhase::busy && ledger_.pack(crew_[peer].lease.pack).experiment == number)
+      take_back(peer);
   std::vector<Peer> booked;
   for (const auto& [_, booking] : bookings_)
-    if (this->experiment(booking.task) == number) booked.push_back(booking.peer);
+    if (this->experiment(booking.task) == number) booked.push_back(booking.members.front());
   for (const Peer peer : booked) cancel_booking(peer);
   queue_.drop(number);
   for (std::deque<Task>* tasks : {&retries_, &singles_, &exclusives_})

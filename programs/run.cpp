@@ -10,6 +10,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "collective/groups.h"
 #include "core/backoff.h"
 #include "core/log_context.h"
 #include "core/process.h"
@@ -39,7 +40,8 @@ constexpr double seconds_without_rank_0 = 10 * 60;
 constexpr double seconds_of_a_hang_without_fault_tolerance = 2 * 60 * 60;
 
 message::Hello introduce(const RunRequest& request) {
-  return {worker::host_name(), worker::node_name(), SELDON_VERSION, request.numerics};
+  return {worker::host_name(),  worker::node_name(), SELDON_VERSION, request.numerics, {},
+          request.accelerator()};
 }
 
 // ---- rank 0 -------------------------------------------------------------------------------------------
@@ -109,12 +111,13 @@ ExitCode orchestrate(const RunRequest& request, const transport::MpiSession& ses
 
 // ---- the others ---------------------------------------------------------------------------------------
 
-ExitCode work(const RunRequest& request, Transport& transport, const worker::Patience& patience) {
+ExitCode work(const RunRequest& request, Transport& transport, CollectiveFactory* groups,
+              const worker::Patience& patience) {
   const Peer orchestrator = 0;
   return worker::serve(
       transport, orchestrator, introduce(request),
-      [&](const std::string& config, std::span<const std::byte> data) {
-        return request.make_runner(config, data, transport.self());
+      [&](const std::string& config, std::span<const std::byte> data, std::uint32_t local_rank) {
+        return request.make_runner(config, data, {transport.self(), local_rank, groups});
       },
       worker::steady_seconds, told_to_end, patience);
 }
@@ -142,12 +145,13 @@ void set_up_worker_logging(const RunRequest& request, int rank) {
 }
 
 /// What a rank throws ends the whole job: without this rank the others could not even finalise MPI.
-ExitCode run_as_rank(const RunRequest& request, const transport::MpiSession& session) {
+ExitCode run_as_rank(const RunRequest& request, const transport::MpiSession& session,
+                     CollectiveFactory& groups) {
   try {
     if (session.rank() == 0) return orchestrate(request, session);
     set_up_worker_logging(request, session.rank());
     transport::Mpi mpi(session);
-    const ExitCode told = work(request, mpi, patience_of_a_rank(session.fault_tolerant()));
+    const ExitCode told = work(request, mpi, &groups, patience_of_a_rank(session.fault_tolerant()));
     // Rank 0's exit status speaks for the run. At the first other one mpirun would kill the rest, rank 0 too;
     // where deaths are survived it kills nobody, and it reports the workers' status if rank 0 dies in its
     // last moments.
@@ -184,7 +188,7 @@ ExitCode run_alone(const RunRequest& request) {
     }
     if (over) message::send(hub.end(0), 1, message::Stop{});
   });
-  work(request, hub.end(1), {});
+  work(request, hub.end(1), nullptr, {});
   if (failure) std::rethrow_exception(failure);
   return job.conclude();
 }
@@ -209,9 +213,11 @@ ExitCode run(const RunRequest& request) {
   guard.emplace(request.seconds_for_start, ExitCode::incomplete,
                 "MPI does not start: another rank may have died before it was up");
   const transport::MpiSession session;
+  std::optional<collective::Groups> groups;
+  if (session.size() > 1) groups.emplace();  // waits for all ranks once more
   guard.reset();
   check_joined(facts, session.size(), transport::loaded_library());
-  const ExitCode code = session.size() > 1 ? run_as_rank(request, session) : run_alone(request);
+  const ExitCode code = groups ? run_as_rank(request, session, *groups) : run_alone(request);
   // All is said and safe: whoever hangs now ends as if it had not.
   guard.emplace(seconds_for_mpi_to_end, code, "MPI does not end: another rank may hang");
   return code;

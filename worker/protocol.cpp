@@ -220,7 +220,8 @@ void Worker::set_up(const message::Setup& setup) {
   try {
     const SharedBytes data = obtain(setup);
     if (stop_) return;
-    experiments_[setup.experiment] = {setup.data_key, make_runner_(setup.config, data.view()), ++uses_};
+    experiments_[setup.experiment] = {setup.data_key,
+                                      make_runner_(setup.config, data.view(), setup.local_rank), ++uses_};
     tell(message::Ready{setup.experiment, make_room(setup.experiment)});
   } catch (const std::exception& error) {
     drop_unused_data();
@@ -324,11 +325,18 @@ void Worker::run(const message::Assign& assign) {
   std::vector<bool> told(assign.pack.width, false);
   std::string failure;
   bool stopped = false;
+  // Of a group the first one tells of the cells.
+  const bool speaks = assign.group.ranks.empty() || assign.group.ranks.front() == transport_.self();
   const LogScope scope(runner.describe(assign.pack) + " attempt " + std::to_string(assign.attempt));
   spdlog::debug("begins: {} of {} cells are wanted", assign.slots.wanted.size(), assign.pack.width);
   try {
-    runner.run(assign.pack, assign.slots, pulse,
-               [&](CellReport cell) { report(assign, told, std::move(cell)); });
+    const auto tell_cell = [&](CellReport cell) {
+      if (speaks) report(assign, told, std::move(cell));
+    };
+    if (assign.group.ranks.empty())
+      runner.run(assign.pack, assign.slots, pulse, tell_cell);
+    else
+      runner.run_in_group(assign.pack, assign.slots, assign.group, pulse, tell_cell);
   } catch (const Stopped&) {
     stopped = true;
   } catch (const std::exception& error) {
@@ -336,7 +344,7 @@ void Worker::run(const message::Assign& assign) {
   }
   // An engine that was told to stop may also simply return.
   if (pulse.tick() == Order::stop) stopped = true;
-  if (!failure.empty())
+  if (!failure.empty() && speaks)
     for (const std::uint32_t slot : assign.slots.wanted)
       if (!told[slot]) {
         CellReport cell{assign.pack.cell(slot), CellState::failed, {}, {}};
@@ -344,7 +352,7 @@ void Worker::run(const message::Assign& assign) {
         report(assign, told, std::move(cell));
       }
   spdlog::debug("{}: {} cells reported", stopped ? "stopped" : "ends", std::ranges::count(told, true));
-  tell(message::PackDone{assign.lease, stopped});
+  tell(message::PackDone{assign.lease, stopped, speaks ? std::string() : failure});
 }
 
 /// Completes the report by what only the protocol knows, and sends it.

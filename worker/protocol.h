@@ -16,9 +16,10 @@
 
 namespace seldon::worker {
 
-/// Builds what runs packs from the config's text and the data, which outlives the runner.
-using RunnerFactory =
-    std::function<std::unique_ptr<PackRunner>(const std::string& config, std::span<const std::byte> data)>;
+/// Builds what runs packs from the config's text and the data, which outlives the runner. `local_rank`: which
+/// of the workers of its node this one is.
+using RunnerFactory = std::function<std::unique_ptr<PackRunner>(
+    const std::string& config, std::span<const std::byte> data, std::uint32_t local_rank)>;
 
 /// Seconds since some fixed moment, never going back.
 using Clock = std::function<double()>;

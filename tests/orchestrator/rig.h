@@ -21,6 +21,10 @@ class Rig : public ::testing::Test {
     Supply supply;
     supply.experiments[0].config = std::string("config");
     supply.experiments[0].data = SharedBytes(Bytes(3));
+    supply.experiments.resize(plan.experiments.size(), supply.experiments[0]);
+    for (std::size_t i = 0; i < data_keys_.size(); ++i) supply.experiments[i].data_key = data_keys_[i];
+    for (std::size_t i = 0; i < accelerators_.size(); ++i)
+      supply.experiments[i].accelerator = accelerators_[i];
     supply.node = std::string("rank 0's node");
     supply.version = std::string("1");
     supply.share = share_;
@@ -122,6 +126,7 @@ class Rig : public ::testing::Test {
 
   double time_ = 100;
   bool share_ = true;
+  std::vector<std::string> data_keys_, accelerators_;  // by experiment
   MemorySink sink_;
   std::unique_ptr<transport::InProcess> hub_;
   std::unique_ptr<Orchestrator> orchestrator_;

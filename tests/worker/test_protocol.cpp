@@ -28,6 +28,11 @@ class Scripted final : public PackRunner {
            const std::function<void(CellReport)>& report) override {
     script_(pack, progress, report);
   }
+  void run_in_group(const Pack& pack, const Slots&, const RankGroup& group, Progress& progress,
+                    const std::function<void(CellReport)>& report) override {
+    EXPECT_THAT(group.ranks, ::testing::Contains(1));
+    script_(pack, progress, report);
+  }
 
  private:
   Script script_;
@@ -93,7 +98,7 @@ class ProtocolTest : public ::testing::Test {
   ExitCode serve_with(Scripted::Script script) {
     return serve(
         hub_.end(1), 0, {"host", "node", "1", ""},
-        [&](const std::string& config, std::span<const std::byte> data) {
+        [&](const std::string& config, std::span<const std::byte> data, std::uint32_t) {
           EXPECT_EQ(config, "config");
           EXPECT_TRUE(std::ranges::equal(data, data_.view()));
           if (!script) throw std::runtime_error("no device");
@@ -191,6 +196,105 @@ TEST_F(ProtocolTest, TakesAnEngineThatReturnsAfterAStopForStopped) {
 TEST_F(ProtocolTest, ReportsAnEngineThatCannotBeBuilt) {
   EXPECT_EQ(serve_with(nullptr), ExitCode::incomplete);
   EXPECT_EQ(fault_, "no device");
+}
+
+TEST_F(ProtocolTest, OfAGroupTheFirstTellsOfTheCells) {
+  for (const bool first : {true, false}) {
+    cells_.clear();
+    assign_.group = {9, first ? std::vector<Peer>{1, 2} : std::vector<Peer>{2, 1}};
+    serve_with([](const Pack& pack, Progress&, const auto& report) { report_all(pack, report); });
+    EXPECT_EQ(cells_.size(), first ? 2u : 0u);
+    EXPECT_EQ(done_, (message::PackDone{9, false}));
+    while (hub_.end(0).poll()) {
+    }
+  }
+}
+
+TEST_F(ProtocolTest, OfAGroupTheOthersTellOfTheirException) {
+  assign_.group = {9, {2, 1}};
+  serve_with([](const Pack&, Progress&, const auto&) { throw std::runtime_error("out of memory"); });
+  EXPECT_TRUE(cells_.empty());
+  EXPECT_EQ(done_, (message::PackDone{9, false, "out of memory"}));
+}
+
+/// A worker that is supplied for several experiments, one after the other.
+class SeveralExperiments : public ::testing::Test {
+ protected:
+  class Large final : public PackRunner {
+   public:
+    explicit Large(std::uint64_t bytes) : bytes_(bytes) {}
+    void run(const Pack&, const Slots&, Progress&, const std::function<void(CellReport)>&) override {}
+    std::uint64_t memory() const override { return bytes_; }
+
+   private:
+    std::uint64_t bytes_;
+  };
+
+  /// What the worker answers to these set-ups: "ready 1 dropped 0".
+  std::vector<std::string> answers(const std::vector<message::Setup>& setups, const Keeping& keeping) {
+    transport::InProcess hub(2);
+    std::vector<std::string> answers;
+    std::size_t next = 0;
+    const auto go_on = [&] {
+      if (next == setups.size()) return message::send(hub.end(0), 1, message::Stop{0});
+      const message::Setup& setup = setups[next++];
+      message::send(hub.end(0), 1, setup);
+      if (!setup.held) hub.end(0).send(1, static_cast<int>(Tag::data), Bytes(next));
+    };
+    hub.before_poll(1, [&] {
+      while (const auto arrival = hub.end(0).poll()) {
+        const auto bytes = arrival->bytes.view();
+        if (arrival->tag == static_cast<int>(Tag::ready)) {
+          const auto ready = message::decode<message::Ready>(bytes);
+          answers.push_back("ready " + std::to_string(ready.experiment));
+          for (const auto dropped : ready.dropped) answers.back() += " dropped " + std::to_string(dropped);
+        } else if (arrival->tag == static_cast<int>(Tag::fault)) {
+          const auto fault = message::decode<message::Fault>(bytes);
+          answers.push_back("fault " + std::to_string(fault.experiment.value()) + " " + fault.text);
+        } else if (arrival->tag != static_cast<int>(Tag::hello)) {
+          continue;
+        }
+        go_on();
+      }
+    });
+    serve(
+        hub.end(1), 0, {"host", "node", "1", ""},
+        [&](const std::string& config, std::span<const std::byte> data, std::uint32_t) {
+          if (config == "bad") throw std::runtime_error("no such measure");
+          sizes_.push_back(data.size());
+          return std::make_unique<Large>(100);
+        },
+        [this] { return time_ += 0.1; }, [] { return false; }, {}, keeping);
+    return answers;
+  }
+
+  static message::Setup setup(std::uint32_t experiment, const std::string& key, bool held = false,
+                              const std::string& config = "config") {
+    message::Setup setup{experiment, config, {}, false};
+    setup.data_key = key;
+    setup.held = held;
+    return setup;
+  }
+  std::vector<std::size_t> sizes_;  // of the data that runners were built with
+  double time_ = 0;
+};
+
+TEST_F(SeveralExperiments, ShareDataByItsKey) {
+  EXPECT_THAT(answers({setup(0, "a"), setup(1, "b"), setup(2, "a", true)}, {}),
+              ElementsAre("ready 0", "ready 1", "ready 2"));
+  EXPECT_THAT(sizes_, ElementsAre(1, 2, 1));
+}
+
+TEST_F(SeveralExperiments, KeepWhatWasUsedLastWithinBounds) {
+  EXPECT_THAT(answers({setup(0, "a"), setup(1, "a", true), setup(2, "a", true)}, {2, 1000}),
+              ElementsAre("ready 0", "ready 1", "ready 2 dropped 0"));
+  EXPECT_THAT(answers({setup(0, "a"), setup(1, "b"), setup(2, "c")}, {64, 150}),
+              ElementsAre("ready 0", "ready 1 dropped 0", "ready 2 dropped 1"));
+}
+
+TEST_F(SeveralExperiments, OneThatCannotBeBuiltDoesNotEndTheWorker) {
+  EXPECT_THAT(answers({setup(0, "a", false, "bad"), setup(1, "a")}, {}),
+              ElementsAre("fault 0 no such measure", "ready 1"));
 }
 
 TEST_F(ProtocolTest, SharesTheDataWithItsNode) {
@@ -324,13 +428,14 @@ TEST_F(ProtocolDeathTest, EndsWhenTheEngineHangs) {
 
 TEST_F(ProtocolDeathTest, EndsWhenItsOwnStartHangs) {
   patience_.own = 0.1;
-  EXPECT_EXIT(serve(
-                  hub_.end(1), 0, {"host", "node", "1", ""},
-                  [](const std::string&, std::span<const std::byte>) -> std::unique_ptr<PackRunner> {
-                    for (;;) pause();
-                  },
-                  steady_seconds, [] { return false; }, patience_),
-              ::testing::ExitedWithCode(3), "worker 1 hangs");
+  EXPECT_EXIT(
+      serve(
+          hub_.end(1), 0, {"host", "node", "1", ""},
+          [](const std::string&, std::span<const std::byte>, std::uint32_t) -> std::unique_ptr<PackRunner> {
+            for (;;) pause();
+          },
+          steady_seconds, [] { return false; }, patience_),
+      ::testing::ExitedWithCode(3), "worker 1 hangs");
 }
 
 TEST_F(ProtocolDeathTest, EndsTheJobWhenRankZeroFallsSilentDuringAPack) {
