@@ -415,6 +415,7 @@ void Forest::absolute(Group& group, at::Tensor out) const {
   out.narrow(0, 0, 2).clamp_min_(0);
   at::Tensor mean = out.select(0, mean_end);
   at::abs_out(mean, group.a.select(0, mean_end));
+  mean.add_(0.0);  // takes the sign that abs leaves to some zeros in LibTorch 2.11
 }
 
 void Forest::multiply(Group& group, at::Tensor out) const {
