@@ -168,6 +168,8 @@ std::vector<std::string> settle_packs(Workspace& workspace, const Machine& machi
   const double sharers = std::ceil(static_cast<double>(workers) / static_cast<double>(machine.gpus));
   const double memory = share_of_free_memory * gpu.free_bytes / std::max(1.0, sharers) - bytes_of_libraries;
   workspace.place(gpu.device, true);
+  // As workers do; cuBLAS reads some of it when it starts.
+  engine::network::configure_torch(static_cast<int>(workspace.description().threads_per_worker));
   engine::network::configure_device(gpu.device, engine::Precision::float32);
   for (std::size_t i = 0; i < workspace.description().models.size(); ++i) {
     if (!workspace.network(i)) continue;

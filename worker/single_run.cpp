@@ -126,6 +126,7 @@ std::string device_for(const engine::Architecture& architecture, const std::stri
   const Machine here = machine();
   if (here.gpus == 0) return "cpu";
   const std::string device = gpu_of(here, 0).device;
+  engine::network::configure_torch(1);
   engine::network::configure_device(device, engine::Precision::float32);
   return device;
 }

@@ -1,6 +1,7 @@
 // What a config leaves open is settled once, and found again in the store.
 
 #include <cmath>
+#include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -220,6 +221,21 @@ TEST_F(Settle, NetworksRunOnTheGpuAndGiveTheSameCells) {
     for (std::size_t p = 0; p < performance.size(); ++p)
       EXPECT_NEAR(performance[p], as_expected[p], 1e-4) << "model " << found[i].key.model;
   }
+}
+
+TEST_F(Settle, ASingleRunUsesTheGpuAndItsSolutionNeedsNone) {
+  const std::string folder = testing::TempDir() + "/once" + std::to_string(getpid());
+  std::ostringstream once, on_gpu, on_cpu;
+  run_once(experiment_.path(), {}, folder, once, machine_with_gpu);
+  EXPECT_THAT(once.str(), testing::StartsWith("networks run on cpu Example GPU\n"));
+  const std::string rows = experiment_.path() + ".csv", solution = folder + "/plain_net.solution.json";
+  predict(solution, rows, on_gpu, machine_with_gpu);
+  predict(solution, rows, on_cpu, machine_without_gpu);
+  EXPECT_EQ(on_gpu.str(), on_cpu.str()) << "both are the CPU here";
+  EXPECT_THAT(on_gpu.str(), testing::StartsWith("probability,class\n0."));
+  std::ostringstream line;
+  predict(folder + "/line.solution.json", rows, line, untouched);
+  EXPECT_THAT(line.str(), testing::StartsWith("probability,class\n"));
 }
 
 TEST_F(Settle, AWorkerWithoutAGpuSaysSo) {
