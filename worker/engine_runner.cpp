@@ -166,7 +166,7 @@ class EngineRunner final : public PackRunner {
     const Machine machine = place.machine();
     const Gpu gpu = gpu_of(machine, place.index_on_node);
     workspace_->place(gpu.device, true);
-    engine::network::configure_device(gpu.device, engine::Precision::float32);
+    device_ = gpu.device;
     gpu_index_ = tensor::parse_device(gpu.device);
     gpu_ = gpu.device + " " + gpu.name;
   }
@@ -174,6 +174,8 @@ class EngineRunner final : public PackRunner {
   void run(const Pack& pack, const Slots& slots, Progress& progress,
            const std::function<void(CellReport)>& report) override {
     const engine::ModelSpec& model = workspace_->model(pack.model);
+    // The process may have run a pack of another experiment, on another device.
+    engine::network::configure_device(device_, engine::Precision::float32);
     // Only where a result depends on the pack's width must the cells nobody asks for run again; rank 0
     // compares them with what it has. In place of a cell that must not be touched the first wanted one runs
     // once more, which nobody is told.
@@ -262,6 +264,7 @@ class EngineRunner final : public PackRunner {
   std::string host_;
   CollectiveFactory* groups_;
   std::optional<std::size_t> gpu_index_;  ///< as CUDA counts
+  std::string device_ = "cpu";            ///< of networks, as LibTorch writes it
   std::string gpu_;                       ///< "cuda:1 NVIDIA H100 80GB HBM3"; empty: none is used
   std::unique_ptr<Workspace> workspace_;
 };
