@@ -104,6 +104,31 @@ TEST_F(SeldonTest, RunsInShardsThatMerge) {
   EXPECT_EQ(store::digest(path("merged.h5")), store::digest(path("whole.h5")));
 }
 
+TEST_F(SeldonTest, RunsASweepAsItsExperimentsAlone) {
+  write("sweep.toml", "[sweep]\nbase = \"" + quickstart +
+                          "\"\n[sweep.grid]\n\"model.qsa.optimizer.step_size\" = [0.01, 0.05, -1]\n");
+  const std::vector<std::string> small{"--set", "experiment.n_trials=3",
+                                       "--set", "experiment.data_fracs=[0.1, 0.5]",
+                                       "--set", "model.qsa.iterations=50"};
+  const auto sweep = [&](std::vector<std::string> arguments, int ranks) {
+    arguments.insert(arguments.end(), small.begin(), small.end());
+    return seldon(arguments, ranks);
+  };
+  const auto checked = sweep({"check", path("sweep.toml")}, 0);
+  EXPECT_EQ(checked.status, 2) << checked.output;
+  EXPECT_THAT(checked.output, HasSubstr("Sweep of 3 experiments over model.qsa.optimizer.step_size"));
+  EXPECT_THAT(checked.output, HasSubstr("1 of 3 experiments cannot run"));
+  EXPECT_THAT(checked.output, HasSubstr("sweep.toml:4: model \"qsa\": optimizer.step_size is -1"));
+  const auto result = sweep({"run", path("sweep.toml"), "--store", path("folder")}, 3);
+  EXPECT_EQ(result.status, 2) << result.output;  // of the point that is bad; the others are complete
+  for (const std::string step : {"0.01", "0.05"}) {
+    EXPECT_EQ(small_run(step + ".h5", 0, {"--set", "model.qsa.optimizer.step_size=" + step}).status, 0);
+    EXPECT_EQ(store::digest(path("folder/step_size-" + step + ".h5")), store::digest(path(step + ".h5")));
+  }
+  EXPECT_EQ(seldon({"run", quickstart, "--store", path("folder")}).status, 2) << "a folder is for sweeps";
+  EXPECT_EQ(seldon({"simulate", path("sweep.toml"), "--workers", "2"}).status, 2);
+}
+
 TEST_F(SeldonTest, StartsNothingThatCannotEndInTime) {
   const std::vector<std::string> slow{"--set", "model.qsa.iterations=200000", "--set",
                                       "model.qsa.pack_size=1"};
