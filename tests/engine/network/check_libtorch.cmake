@@ -1,5 +1,6 @@
 # cmake -DPROGRAM=... -DTORCH=.../libtorch.so -DCUDA=ON|OFF -P check_libtorch.cmake: fails unless the program loads exactly
 # one of each library of LibTorch, all from the folder of TORCH; with CUDA those of CUDA among them, and one of CUDA's runtime.
+cmake_minimum_required(VERSION 3.25)
 execute_process(COMMAND ldd ${PROGRAM} OUTPUT_VARIABLE loaded COMMAND_ERROR_IS_FATAL ANY)
 cmake_path(GET TORCH PARENT_PATH folder)
 file(REAL_PATH ${folder} folder)
