@@ -178,10 +178,10 @@ TEST_F(SeldonReport, VersionAndHelp) {
 
 TEST_F(SeldonReport, BadInputExitsWithTwoAndSaysWhy) {
   for (const std::string& arguments : std::vector<std::string>{
-           "", "nonsense", "plots " + store_, "plots /nowhere.h5 --out " + out_,
-           "status " + (folder_.path()).string(), "status " + store_ + " --count nonsense",
-           "status " + store_ + " --count done --watch", "timeline /nowhere.h5",
-           "plots " + store_ + " --out /proc/plots", "plots " + store_ + " --out " + out_ + " --formats gif",
+           "", "nonsense", "plots " + store_, "plots /nowhere.h5 --out " + out_, "status " + out_,
+           "status " + store_ + " --count nonsense", "status " + store_ + " --count done --watch",
+           "timeline /nowhere.h5", "plots " + store_ + " --out /proc/plots",
+           "plots " + store_ + " --out " + out_ + " --formats gif",
            "plots " + store_ + " --out " + out_ + " --rule medium",
            "export " + store_ + " --out " + out_ + " --layout csv", "digest /dev/null"}) {
     const auto result = report(arguments);
@@ -238,14 +238,21 @@ TEST_F(BadInput, EverySubcommandRefusesWhatIsNoStore) {
   const auto whole = example::read_file(store_);
   const std::vector<std::pair<std::string, std::string>> files = {
       {(folder_.path() / "nowhere.h5").string(), "there is no store"},
-      {folder_.path().string(), "it is no ordinary file"},
       {put("empty.h5", ""), "HDF5 cannot open it"},
       {put("text.h5", "data_frac,trial_i\n"), "HDF5 cannot open it"},
       {put("head.h5", whole.substr(0, 100)), "HDF5 cannot open it"},
       {put("half.h5", whole.substr(0, whole.size() / 2)), "HDF5 cannot open it"}};
   for (const auto& [file, words] : files)
     for (const auto& command : reading_commands()) expect_refused(filled(command, file), words);
-  EXPECT_FALSE(std::filesystem::exists(out_));
+  // A folder may hold the stores of a sweep, which `status` shows; this one holds none yet, so that nothing
+  // in it is counted.
+  const auto folder = folder_.path() / "folder";
+  std::filesystem::create_directory(folder);
+  for (const auto& command : reading_commands())
+    if (!command.ends_with("--count done"))
+      expect_refused(filled(command, folder.string()),
+                     command.starts_with("status") ? "holds no store" : "it is no ordinary file");
+  EXPECT_EQ(report("status " + folder.string() + " --count done").output, "0\n");
 }
 
 TEST_F(BadInput, NamesAndNumbersThatTheStoreLacks) {
