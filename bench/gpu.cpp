@@ -1,10 +1,10 @@
 // Networks on a device: is it right, and how fast. bench/gpu.py builds and runs this and makes a table of it;
 // every command prints one line of JSON for each result.
 //
-//   bench_gpu check    whole trainings on the device against the same ones alone, on the CPU, without graphs
-//   ... bench_gpu time     seconds per iteration of candidate selection of one pack bench_gpu pack     whole
-//   packs: candidate selection, safety test, evaluation; seconds of each bench_gpu profile  an iteration in
-//   its parts, each waited for, and the whole without waiting
+// * `bench_gpu check`: whole trainings on the device against the same ones alone, on the CPU, without graphs.
+// * `bench_gpu time`: seconds per iteration of candidate selection of one pack.
+// * `bench_gpu pack`: whole packs (candidate selection, safety test, evaluation); seconds of each.
+// * `bench_gpu profile`: an iteration in its parts, each waited for, and the whole without waiting.
 //
 // Options: --device cpu|cuda[:N] --rows N --batch N --trials T --iterations N --packs N --convolutions
 // grouped|unfolded --precision float32|tf32|bfloat16 --eager. Data: drawn faces; the network of the published
