@@ -79,14 +79,21 @@ std::string to_label(const std::string& text) {
   return label.append(label.empty() ? "" : "-").append(short_hash(text));
 }
 
+/// As part of a name: "1e20" for 1e+20.
+std::string number_label(double value) {
+  std::string label = shortest(value);
+  std::erase(label, '+');
+  return label;
+}
+
 /// Lists of numbers are joined by '-'.
 std::string to_label(const toml::node& node, const std::string& toml) {
   if (const auto* text = node.as_string()) return to_label(text->get());
-  if (node.is_number()) return shortest(*node.value<double>());
+  if (node.is_number()) return number_label(*node.value<double>());
   if (const auto* list = node.as_array(); list && list->is_homogeneous<double>()) {
     std::string label;
     for (const toml::node& entry : *list)
-      label.append(label.empty() ? "" : "-").append(shortest(*entry.value<double>()));
+      label.append(label.empty() ? "" : "-").append(number_label(*entry.value<double>()));
     return label;
   }
   return to_label(toml);
@@ -123,6 +130,11 @@ struct DrawnKey {
   Law law;
   Location where;
 };
+
+/// Whether `table` holds `key`: "data.image" holds "data.image.width".
+bool is_part_of(const std::string& key, const std::string& table) {
+  return key.size() > table.size() && key.starts_with(table) && key[table.size()] == '.';
+}
 
 /// "model.qsa.optimizer.step_size" for the known key "model.optimizer.step_size".
 bool fits(const std::string& key, const std::string& known) {
@@ -272,9 +284,16 @@ class SweepReader {
       if (!is_known(leaf.key))
         throw InputError(leaf.where, "no config has the key " + quote(leaf.key) + "; did you mean " +
                                          quote(nearest_known(leaf.key)) + "?");
-      if (const auto [other, fresh] = seen_.emplace(leaf.key, leaf.where); !fresh)
-        throw InputError(leaf.where,
-                         quote(leaf.key) + " is swept twice (" + other->second.str() + "); keep one of them");
+      for (const auto& [other, where] : seen_) {
+        if (other == leaf.key)
+          throw InputError(leaf.where,
+                           quote(leaf.key) + " is swept twice (" + where.str() + "); keep one of them");
+        if (is_part_of(leaf.key, other) || is_part_of(other, leaf.key))
+          throw InputError(leaf.where, quote(leaf.key) + " and " + quote(other) + " (" + where.str() +
+                                           ") are swept, and one is part of the other, so that one of them "
+                                           "would not count; keep one of them");
+      }
+      seen_.emplace(leaf.key, leaf.where);
     }
     return leaves;
   }
@@ -470,11 +489,13 @@ std::size_t count_members(const SweepReader& reader) {
 
 void refuse_swept(const Sweep& sweep, std::span<const std::string> overrides) {
   for (const Setting& setting : from_command_line(overrides))
-    if (std::ranges::find(sweep.keys, setting.key) != sweep.keys.end())
-      throw InputError(setting.where, quote(setting.key) +
-                                          " is one of the keys that the sweep varies; take it from the "
-                                          "command line, or from " +
-                                          sweep.path);
+    for (const std::string& key : sweep.keys)
+      if (key == setting.key || is_part_of(key, setting.key))
+        throw InputError(setting.where, quote(setting.key) + " is " +
+                                            (key == setting.key ? "" : "or holds ") +
+                                            "one of the keys that the sweep varies; take it from the "
+                                            "command line, or from " +
+                                            sweep.path);
 }
 
 }  // namespace

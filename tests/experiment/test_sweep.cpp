@@ -115,6 +115,12 @@ TEST_F(SweepTest, NamesAreFitForFilesAndTellValuesApart) {
   EXPECT_EQ(all.members[0].values[0], "gender == 0") << "people see the text without quotes";
 }
 
+TEST_F(SweepTest, LargeNumbersLeaveNoSignInAName) {
+  const Sweep all =
+      sweep(grid + "\"model.qsa.l2\" = [1e20, 1e-20]\n\"experiment.data_fracs\" = [[1e21, 1e+22]]\n");
+  EXPECT_THAT(names(all), ElementsAre("l2-1e20__data_fracs-1e21-1e22", "l2-1e-20__data_fracs-1e21-1e22"));
+}
+
 TEST_F(SweepTest, ANameDoesNotDependOnOtherValues) {
   const auto few = names(sweep(grid + "\"model.qsa.l2\" = [0.1]\n"));
   const auto more = names(sweep(grid + "\"model.qsa.l2\" = [0.3, 0.1]\n"));
@@ -237,6 +243,10 @@ TEST_F(SweepTest, SaysWhatIsWrongWithAGrid) {
       refusal(grid + "\"model.qsa.l2\" = [1]\n", {"model.qsa.l2=2"}),
       "command line (--set model.qsa.l2): \"model.qsa.l2\" is one of the keys that the sweep varies; take "
       "it from the command line, or from sweep.toml");
+  EXPECT_THAT(refusal(grid + "\"data.image.width\" = [1]\n", {"data.image={width = 2}"}),
+              HasSubstr("\"data.image\" is or holds one of the keys that the sweep varies"));
+  EXPECT_THAT(refusal(grid + "\"data.image\" = [1]\n\"data.image.width\" = [1]\n"),
+              HasSubstr("sweep.toml:5: \"data.image.width\" and \"data.image\" ("));
   std::string list = "[0";
   for (int i = 1; i < 101; ++i) list.append(",").append(std::to_string(i));
   EXPECT_THAT(refusal(grid + "\"model.qsa.l2\" = " + list + "]\n\"experiment.n_trials\" = " + list + "]\n"),
