@@ -23,6 +23,7 @@ struct Lease {
   std::uint64_t number = 0;   ///< never used again; that of the group too
   std::vector<Peer> members;  ///< who got it
   bool over = true;           ///< its cells have been told what becomes of them
+  bool through = false;       ///< this member has said that it works on it no more
   std::size_t pack = 0;
   std::vector<std::uint32_t> wanted;  ///< slots, ascending; of members that do not lead: none
   bool singly = false;                ///< one cell that must not run in company

@@ -16,11 +16,11 @@ void Health::join(Peer peer, const std::string& node) {
   ++ready_workers_;
 }
 
-void Health::leave(Peer peer) {
+void Health::leave(Peer peer, bool returns) {
   const auto found = workers_.find(peer);
   if (found == workers_.end() || !found->second.ready) return;
   found->second.ready = false;
-  clear(peer);
+  if (!returns) clear(peer);
   Node& home = nodes_[found->second.node];
   home.ready.erase(peer);
   ready_nodes_ -= home.ready.empty();

@@ -39,9 +39,10 @@ class Health {
     std::uint64_t lease;
   };
 
-  /// The worker can be given work from now on, or no more.
+  /// The worker can be given work from now on, or no more. What speaks against one that `returns` soon is
+  /// kept.
   void join(Peer peer, const std::string& node);
-  void leave(Peer peer);
+  void leave(Peer peer, bool returns = false);
   bool ready(Peer peer) const;
   /// So many more may join soon: a place to try on may yet come.
   void expect(std::uint64_t workers) { expected_ = workers; }

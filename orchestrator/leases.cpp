@@ -51,6 +51,8 @@ void Orchestrator::release_members(const Lease& lease, Peer except) {
   for (const Peer member : lease.members) {
     if (member == except || !live(member, lease.number)) continue;
     message::send(transport_, member, message::Cancel{lease.number});
+    // Or whoever does not lead would never be found out.
+    health_.leave(member, true);
     enter(member, WorkerPhase::suspended);
     last_suspended_ = now_;
   }
@@ -124,6 +126,7 @@ void Orchestrator::lose(Peer peer, WorkerPhase phase, LeaseEnd how, const std::s
 }
 
 void Orchestrator::time_out(Peer peer) {
+  if (over(peer)) return take_back(peer);
   const Lease lease = crew_[peer].lease;
   const auto cells = costs_.computed(ledger_.pack(lease.pack), lease.wanted.size());
   const std::string message =

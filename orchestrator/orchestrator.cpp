@@ -103,7 +103,7 @@ void Orchestrator::preempt(const std::function<bool(Peer)>& alive) {
   });
   for (const Peer peer : busy) ledger_.take_back(crew_[peer].lease.pack, crew_[peer].lease.wanted);
   for (const Peer peer : busy) {
-    if (leader(peer) == peer) end_lease(peer, LeaseEnd::preempted);
+    if (leader(peer) == peer && !over(peer)) end_lease(peer, LeaseEnd::preempted);
     enter(peer, WorkerPhase::suspended);
   }
 }
@@ -244,6 +244,8 @@ void Orchestrator::on(Peer from, const message::PackDone& done) {
     return enter(from, WorkerPhase::idle);
   }
   if (!live(from, done.lease)) return;
+  // It will not say so again: what follows must not wait for that.
+  crew_[from].lease.through = true;
   const Lease own = crew_[from].lease;
   const Peer first = leader(from);
   const bool speaks = first == from || done.stopped || !done.error.empty();
@@ -278,7 +280,8 @@ void Orchestrator::on(Peer from, const message::Bye&) {
 }
 
 bool Orchestrator::live(Peer peer, std::uint64_t lease) const {
-  return crew_[peer].phase == WorkerPhase::busy && crew_[peer].lease.number == lease;
+  const Worker& worker = crew_[peer];
+  return worker.phase == WorkerPhase::busy && worker.lease.number == lease && !worker.lease.through;
 }
 
 std::string Orchestrator::name(Peer peer) const {

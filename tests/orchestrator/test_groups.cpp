@@ -1,6 +1,10 @@
 // Packs that several workers run together.
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <map>
+#include <random>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -133,6 +137,57 @@ TEST_F(GroupsTest, AnExceptionOfAMemberFailsThePack) {
   EXPECT_EQ(again.attempt, 2u);
   for (const std::uint32_t slot : {0u, 1u}) report(again.group.ranks[0], again, slot);
   EXPECT_TRUE(orchestrator_->snapshot().complete());
+}
+
+/// Everything fails where worker 6 takes part. Once it is found out, those that were with it go on working,
+/// in whatever order members say that they are through.
+TEST_F(GroupsTest, WhoeverWasInTheGroupOfAGuiltyWorkerWorksOn) {
+  constexpr Peer bad = 6;
+  int barred = 0;
+  for (std::uint32_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    sink_ = {};
+    start(group_packs(200, seed % 2 == 0 ? 2 : 3), bad);
+    for (Peer worker = 1; worker <= bad; ++worker) make_ready(worker, "n");
+    struct Running {
+      message::Assign assign;
+      bool told = false;
+    };
+    std::map<Peer, Running> running;
+    const auto take_in = [&] {
+      for (Peer worker = 1; worker <= bad; ++worker)
+        while (const auto arrival = hear(worker)) {
+          if (arrival->tag == static_cast<int>(message::Tag::assign))
+            running[worker] = {message::decode<message::Assign>(arrival->bytes.view())};
+          else if (arrival->tag == static_cast<int>(message::Tag::cancel) && running.contains(worker) &&
+                   running[worker].assign.lease ==
+                       message::decode<message::Cancel>(arrival->bytes.view()).lease)
+            running[worker].told = true;
+        }
+    };
+    for (take_in(); !running.empty(); take_in()) {
+      auto next = running.begin();
+      std::advance(next, static_cast<std::ptrdiff_t>(random() % running.size()));
+      const auto [worker, run] = *next;
+      running.erase(next);
+      const auto& ranks = run.assign.group.ranks;
+      const bool fails = std::ranges::find(ranks, bad) != ranks.end();
+      if (worker == ranks.front() && !run.told)
+        for (const std::uint32_t slot : run.assign.slots.wanted)
+          report(worker, run.assign, slot, fails ? CellState::failed : CellState::done);
+      say(worker, message::PackDone{run.assign.lease, run.told});
+    }
+    EXPECT_THAT(orchestrator_->suspended(), ::testing::IsEmpty());
+    EXPECT_TRUE(orchestrator_->snapshot().complete());
+    for (const WorkerStatus& worker : orchestrator_->roster()) {
+      if (worker.phase == WorkerPhase::barred) {
+        EXPECT_EQ(worker.peer, bad);
+        ++barred;
+      }
+    }
+  }
+  EXPECT_GT(barred, 20);
 }
 
 TEST_F(GroupsTest, StopsAndDrainsAsOne) {
