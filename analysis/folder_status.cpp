@@ -1,6 +1,7 @@
 #include "analysis/folder_status.h"
 
 #include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <set>
 
@@ -99,10 +100,19 @@ FolderStatus status_of_folder(const std::string& folder, double now) {
 
 std::uint64_t count_cells_in_folder(const std::string& folder, const std::string& state) {
   std::uint64_t sum = 0;
+  bool any = false;
+  std::exception_ptr unreadable;
   const auto stores = stores_in(folder);
-  for (const SweptStatus& experiment : listed(store::read_manifest(folder), stores))
-    if (stores.contains(experiment.name))
+  for (const SweptStatus& experiment : listed(store::read_manifest(folder), stores)) {
+    if (!stores.contains(experiment.name)) continue;
+    try {
       sum += count_cells(store::member_path(folder, experiment.name), state);
+      any = true;
+    } catch (const InputError&) {
+      unreadable = std::current_exception();
+    }
+  }
+  if (!any && unreadable) std::rethrow_exception(unreadable);
   return sum;
 }
 

@@ -38,7 +38,8 @@ struct FolderStatus {
 /// list of experiments.
 FolderStatus status_of_folder(const std::string& folder, double now);
 
-/// As count_cells, over all stores of the folder: 0 where there are none yet.
+/// As count_cells, over all stores of the folder that can be read: one that cannot must not hide what the
+/// others achieve. 0 where there are none yet; InputError where there are some, and none can be read.
 std::uint64_t count_cells_in_folder(const std::string& folder, const std::string& state);
 
 /// A page of text.
