@@ -86,8 +86,8 @@ void Job::refuse_all() {
   sweep_->write_summary(members_, false);
   const ExitCode code = sweep_->code(members_);
   live_status_file_.write(live_status(code));
-  throw Error(code, "no experiment of the sweep can start; '" + request_.store_path +
-                        "/summary.csv' says why of each");
+  throw Error(code,
+              "no experiment of the sweep can start; '" + sweep_->summary_path() + "' says why of each");
 }
 
 std::vector<std::unique_ptr<Member>> Job::open() {
@@ -347,14 +347,19 @@ ExitCode Job::conclude() {
   // An estimate, which this run has proved wrong if it recorded anything.
   const auto hopeless =
       snapshot.complete() || snapshot.recorded_now > 0 ? std::nullopt : orchestrator_->hopeless();
-  const ExitCode code = hopeless              ? ExitCode::bad_input
-                        : sweep_              ? conclude_sweep()
-                        : snapshot.complete() ? ExitCode::complete
-                                              : ExitCode::incomplete;
-  live_status_file_.write(live_status(code));
+  ExitCode code = sweep_                ? sweep_->code(members_)
+                  : snapshot.complete() ? ExitCode::complete
+                                        : ExitCode::incomplete;
+  // Of a sweep another experiment may have to be opened yet, or have broken a promise.
+  const bool all_hopeless =
+      hopeless && (!sweep_ || (code == ExitCode::incomplete && sweep_->to_be_opened() == 0));
+  if (all_hopeless) code = ExitCode::bad_input;
+  live_status_file_.write(live_status(code));  // first of all: a launcher may be about to kill
+  if (sweep_) conclude_sweep();
   run_.time = epoch_seconds();
   for (const auto& member : members_) member->pack_log().run_ends(run_);
-  if (hopeless) throw InputError(*hopeless);
+  if (all_hopeless) throw InputError(*hopeless);
+  if (hopeless) spdlog::error("{}", *hopeless);
   if (code == ExitCode::complete) {
     if (snapshot.recorded_now > 0)
       spdlog::info("complete in {}: {}", duration(snapshot.seconds), describe(snapshot));
@@ -372,7 +377,13 @@ ExitCode Job::conclude() {
 }
 
 /// The last word on each experiment, in its own files and in those of the folder.
-ExitCode Job::conclude_sweep() {
+void Job::conclude_sweep() {
+  sweep_->write_manifest();
+  sweep_->write_summary(members_, false);
+  const std::size_t complete = sweep_->complete(members_);
+  if (complete < sweep_->size())
+    spdlog::error("{} of {} experiments are not complete; '{}' lists them", sweep_->size() - complete,
+                  sweep_->size(), sweep_->summary_path());
   for (const auto& member : members_) {
     const auto counts = member->counts_by_state();
     const auto done = counts[static_cast<std::size_t>(CellState::done)];
@@ -380,13 +391,6 @@ ExitCode Job::conclude_sweep() {
     member->live_file().write(
         live_status({member.get()}, done == all ? ExitCode::complete : ExitCode::incomplete));
   }
-  sweep_->write_manifest();
-  sweep_->write_summary(members_, false);
-  const std::size_t complete = sweep_->complete(members_);
-  if (complete < sweep_->size())
-    spdlog::error("{} of {} experiments are not complete; '{}' lists them", sweep_->size() - complete,
-                  sweep_->size(), request_.store_path + "/summary.csv");
-  return sweep_->code(members_);
 }
 
 }  // namespace seldon::programs

@@ -65,7 +65,7 @@ class Job {
   store::LiveStatus live_status(const std::vector<const Member*>& of, std::optional<ExitCode> code) const;
   store::LiveStatus live_status(std::optional<ExitCode> code) const;
   store::LiveWorker live_worker(const orchestrator::WorkerStatus& worker, double now) const;
-  ExitCode conclude_sweep();
+  void conclude_sweep();
 
   const RunRequest& request_;
   std::unique_ptr<SweepRun> sweep_;  // none: one experiment

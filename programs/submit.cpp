@@ -212,9 +212,9 @@ std::string own_program() {
 }
 
 void make_folder(const std::string& path) {
-  std::error_code failed;
+  std::error_code failed, ignored;
   fs::create_directories(path, failed);
-  if (!fs::is_directory(path))
+  if (!fs::is_directory(path, ignored))
     throw InputError("cannot make the folder " + path + ": " +
                      (failed ? failed.message() : "there is a file of that name") +
                      "; a sweep keeps its stores there, name another --store");

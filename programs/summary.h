@@ -28,6 +28,7 @@ class SummaryFile {
  public:
   explicit SummaryFile(const std::string& folder);
   void write(const std::string& text);
+  const std::string& path() const { return path_; }
 
  private:
   std::string path_;

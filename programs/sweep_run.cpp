@@ -35,10 +35,10 @@ void allow_open_files(std::size_t stores) {
 }
 
 void make_folder(const std::string& folder) {
-  std::error_code error;
+  std::error_code error, ignored;
   fs::create_directories(folder, error);
-  if (fs::is_directory(folder)) return;
-  if (fs::exists(folder))
+  if (fs::is_directory(folder, ignored)) return;
+  if (fs::exists(folder, ignored))
     throw InputError("--store " + folder + " is a file, and a sweep needs a folder for its stores; name one");
   throw InputError("the folder " + folder + " cannot be made: " + error.message() +
                    "; name one that can with --store");
@@ -106,6 +106,8 @@ std::vector<std::unique_ptr<Member>> SweepRun::open() {
       trouble(entry.name, std::current_exception());
     }
   }
+  // What they share, the data for example, is held by those that are there now.
+  for (SweepEntry& entry : plan_.entries) entry.prepare = nullptr;
   write_manifest();
   return members;
 }

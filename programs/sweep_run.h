@@ -29,6 +29,7 @@ class SweepRun {
 
   /// `running`: the run goes on.
   void write_summary(const std::vector<std::unique_ptr<Member>>& members, bool running);
+  const std::string& summary_path() const { return summary_.path(); }
   /// sweep.json, for whoever looks at the folder. A failure is a warning.
   void write_manifest();
 

@@ -249,6 +249,11 @@ TEST_F(SweepRunAloneTest, StatusCoversTheFolder) {
   shown = run_command(status);
   EXPECT_EQ(shown.status, 2) << shown.output;
   EXPECT_THAT(shown.output, HasSubstr("seed-4: fake.toml:3: this seed is bad"));
+  // One store that cannot be read hides nothing of the others, by which a job sees whether it gets on.
+  std::ofstream(member(4)) << "no store";
+  EXPECT_EQ(count("done"), "360\n");
+  for (int seed = 1; seed <= 3; ++seed) fs::remove(member(seed));
+  EXPECT_THAT(count("done"), HasSubstr("is not a store"));
 }
 
 TEST_F(SweepRunAloneTest, ManyStoresAreOpenAtOnce) {
