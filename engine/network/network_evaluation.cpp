@@ -148,6 +148,7 @@ void NetworkLearner::settle_on_device(std::size_t first, std::size_t count, Prog
     some.statistics[layer.statistics].variance.copy_(known.variance);
     done = i;
   }
+  ranks_.wait_for(device_);
 }
 
 // ---- predictions
@@ -223,6 +224,7 @@ at::Tensor NetworkLearner::predict_on_device(const Part& part, const at::Tensor&
     const at::Tensor own = to_predictors(last, part.trials).narrow(1, 0, ranks_.slice(size).count);
     values.push_back(ranks_.alone() ? own : ranks_.gather(own.transpose(0, 1), size).transpose(0, 1));
   }
+  ranks_.wait_for(device_);
   return at::cat(values, 1).contiguous();
 }
 

@@ -195,6 +195,7 @@ std::size_t NetworkLearner::forward(std::span<const RowView> batch) {
   const std::vector<RowView> views(rows.begin(), rows.end());
   passes_.push_back(within_memory(rows[0].size(), [&] {
     Pass pass = run_training_pass(input(views), extent(rows[0].size()));
+    ranks_.wait_for(device_);
     pass.host = pass.predictors.cpu().contiguous();
     return pass;
   }));
@@ -221,6 +222,7 @@ void NetworkLearner::backward(std::size_t number, std::span<const std::span<cons
     if (!ranks_.alone()) {
       const at::Tensor all = at::cat(gradients, 1);
       ranks_.sum(all);
+      ranks_.wait_for(device_);  // the next step asks for numbers
       gradients = parameter_views(network_, all);
     }
     const std::vector<at::Tensor> sums = parameter_views(network_, gradient_);

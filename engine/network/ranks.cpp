@@ -7,8 +7,10 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include "core/backoff.h"
 #include "core/collective.h"
 #include "core/error.h"
+#include "engine/tensor/graph.h"
 
 namespace seldon::engine::network {
 namespace {
@@ -60,6 +62,16 @@ at::Tensor Ranks::gather(const at::Tensor& local, std::int64_t total) const {
   for (std::int64_t r = 0; r < size_; ++r)
     parts.push_back(all.narrow(0, r * longest, slice_of(r, size_, total).count));
   return at::cat(parts).to(local.device());
+}
+
+void Ranks::wait_for(const at::Device& device) const {
+  if (alone() || !collective_->on_device()) return;
+  tensor::Mark done(device);
+  done.set();
+  for (Backoff pause;; pause.pause()) {
+    collective_->check();
+    if (done.reached()) return;
+  }
 }
 
 }  // namespace seldon::engine::network

@@ -33,6 +33,11 @@ class Ranks {
   /// ...] in float64.
   at::Tensor gather(const at::Tensor& local, std::int64_t total) const;
 
+  /// Before the host asks a device for numbers that the calls above had a part in: returns once the device
+  /// has done all that this thread asked of it. A member's call never ends on a GPU when another has died,
+  /// so that a wait of the device's own could last for ever; this one throws Stopped.
+  void wait_for(const at::Device& device) const;
+
  private:
   Collective* collective_;
   std::int64_t size_, rank_;

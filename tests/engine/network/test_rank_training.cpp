@@ -1,11 +1,13 @@
 // A trial over several ranks: whole trainings give the trajectory of one rank.
 
 #include <cmath>
+#include <cstring>
 #include <mutex>
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "core/progress.h"
 #include "engine/network/architectures.h"
 #include "engine/tensor/learner.h"
 #include "thread_ranks.h"
@@ -161,6 +163,50 @@ TEST(RankTraining, OfAPerceptronEqualsThatOfOneRank) {
     for (std::size_t i = 0; i < one.solutions[0].size(); ++i)
       EXPECT_NEAR(several[0].solutions[0][i], one.solutions[0][i], 1e-6);
   }
+}
+
+/// A member of two whose calls are done at once, as far as they ever are; it has been told to stop or not.
+class MemberOnDevice final : public Collective {
+ public:
+  bool stopped = false;
+  int rank() const override { return 0; }
+  int size() const override { return 2; }
+  bool on_device() const override { return true; }
+  void all_reduce(void*, std::size_t, Element) override {}
+  void all_gather(const void* in, void* out, std::size_t count, Element element) override {
+    for (std::size_t r = 0; r < 2; ++r)
+      std::memcpy(static_cast<char*>(out) + r * count * size_of(element), in, count * size_of(element));
+  }
+  void broadcast(void*, std::size_t, Element, int) override {}
+  void check() override {
+    if (stopped) throw Stopped{};
+  }
+};
+
+// On a GPU a call whose other member has died never ends: before the host blocks it must hear of that.
+TEST(RankTraining, HearsOfDeathsWhereverTheHostWaitsForTheDevice) {
+  const Toy toy = Toy::pictures(50, {1, 10, 10});
+  LearnerRequest request = testing::request_for(toy.data, {2});
+  request.execution.tensor_program = true;
+  MemberOnDevice member;
+  request.execution.collective = &member;
+  const auto learner = testing::make(small_cnn(), request);
+  const std::vector<std::uint32_t> rows = {0, 1, 2, 3};
+  const std::vector<std::span<const std::uint32_t>> batch = {rows};
+  std::vector<double> out(4);
+  const std::vector<std::span<const double>> direction = {out};
+  Unhindered progress;
+
+  const std::size_t pass = learner->forward(batch);
+  learner->settle(progress);
+  learner->predict(0, rows, out);
+  member.stopped = true;
+  EXPECT_THROW(learner->predict(0, rows, out), Stopped);
+  EXPECT_THROW(learner->backward(pass, direction), Stopped);
+  EXPECT_THROW(learner->forward(batch), Stopped);
+  const std::vector<std::uint8_t> active = {1};
+  learner->step(AdamStep{}, active);  // what it was settled for is gone
+  EXPECT_THROW(learner->settle(progress), Stopped);
 }
 
 }  // namespace
