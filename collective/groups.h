@@ -16,6 +16,7 @@ std::string nccl_version();
 class Groups final : public CollectiveFactory {
  public:
   Groups();
+  void check_available() const override { hosts_.check_available(); }
   /// Throws InputError too if the members have GPUs and this program was built without NCCL.
   std::unique_ptr<Collective> join(const RankGroup& group, const Memory& memory, Progress& progress) override;
 

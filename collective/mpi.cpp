@@ -386,10 +386,14 @@ MpiGroups::~MpiGroups() {
   wire_->give_up();
 }
 
-std::unique_ptr<Collective> MpiGroups::join(const RankGroup& group, Progress& progress) {
+void MpiGroups::check_available() const {
   if (wire_->comm == MPI_COMM_NULL)
     throw IncompleteError(
         "a rank died while this run started, so that its ranks cannot form groups; start it again");
+}
+
+std::unique_ptr<Collective> MpiGroups::join(const RankGroup& group, Progress& progress) {
+  check_available();
   return std::make_unique<MpiCollective>(wire_, group, progress);
 }
 

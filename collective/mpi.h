@@ -23,12 +23,14 @@ class MpiGroups {
  public:
   /// All ranks of MPI_COMM_WORLD make one, right after MPI is up: messages of groups travel in a communicator
   /// of their own, as the transport looks at any message of MPI_COMM_WORLD. Making it is the only collective
-  /// call. If a rank dies just then, the others cannot join groups.
+  /// call. If a rank dies just then, the others cannot join groups: check_available().
   MpiGroups();
   ~MpiGroups();
   MpiGroups(const MpiGroups&) = delete;
   MpiGroups& operator=(const MpiGroups&) = delete;
 
+  /// See CollectiveFactory.
+  void check_available() const;
   /// Returns at once.
   std::unique_ptr<Collective> join(const RankGroup& group, Progress& progress);
 

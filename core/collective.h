@@ -70,6 +70,9 @@ struct Memory {
 class CollectiveFactory {
  public:
   virtual ~CollectiveFactory() = default;
+  /// Throws IncompleteError where this rank cannot join any group in this run. To be asked before the first
+  /// pack: no cell is to blame.
+  virtual void check_available() const {}
   /// Waits for the other members, who must call this too, and throws Stopped if told to stop meanwhile.
   /// Throws InputError where some members have a GPU and others none, and what the implementation finds
   /// wrong. `progress` must outlive the Collective, which asks it while it waits. Whoever leaves before the

@@ -12,6 +12,7 @@
 
 #include "collective/groups.h"
 #include "core/backoff.h"
+#include "core/fault_point.h"
 #include "core/log_context.h"
 #include "core/process.h"
 #include "orchestrator/dismiss.h"
@@ -213,6 +214,7 @@ ExitCode run(const RunRequest& request) {
   guard.emplace(request.seconds_for_start, ExitCode::incomplete,
                 "MPI does not start: another rank may have died before it was up");
   const transport::MpiSession session;
+  pass("run.mpi-is-up");
   std::optional<collective::Groups> groups;
   if (session.size() > 1) groups.emplace();  // waits for all ranks once more
   guard.reset();

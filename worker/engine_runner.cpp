@@ -153,6 +153,7 @@ class EngineRunner final : public PackRunner {
     Unpacked unpacked = unpack_data(data);
     experiment::Description description = experiment::parse_config(config, "the config sent by rank 0");
     description.folder = unpacked.folder;
+    if (groups_ && description.gpus_per_trial > 1) groups_->check_available();
     workspace_ = std::make_unique<Workspace>(std::move(description), std::move(unpacked.frame),
                                              std::move(unpacked.indices));
     engine::network::tune_allocator();

@@ -18,6 +18,7 @@ class Fake:
     width: int = 4
     milliseconds: float = 2  # that a cell takes
     width_matters: bool = False
+    ranks: int = 1  # that run a pack together
 
     @property
     def cells(self):
@@ -26,11 +27,11 @@ class Fake:
     def options(self, milliseconds=None):
         milliseconds = self.milliseconds if milliseconds is None else milliseconds
         return ["--trials", self.trials, "--fractions", self.fractions, "--width", self.width, "--microseconds",
-                int(1000 * milliseconds)] + (["--width-matters"] if self.width_matters else [])
+                int(1000 * milliseconds), "--ranks", self.ranks] + (["--width-matters"] if self.width_matters else [])
 
     def seconds(self, workers):
         """That a run takes without its start and end."""
-        return self.cells * self.milliseconds / 1000 / workers
+        return self.cells * self.milliseconds / 1000 / (workers // self.ranks)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +49,7 @@ class References:
         self.digests = {}
 
     def digest(self, experiment):
-        key = dataclasses.replace(experiment, milliseconds=0) if isinstance(experiment, Fake) else experiment
+        key = dataclasses.replace(experiment, milliseconds=0, ranks=1) if isinstance(experiment, Fake) else experiment
         with self.lock:
             if key not in self.digests:
                 store = self.folder / f"undisturbed-{len(self.digests)}.h5"

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from experiments import BAD_INPUT, COMPLETE, INCOMPLETE, Fake, Real
+from experiments import BAD_INPUT, COMPLETE, INCOMPLETE, INTERNAL, Fake, Real
 from jobs import expect, process_start, run, wait_until
 from stores import DONE, FAILED, LEASED, PENDING, PREEMPTED, Contents
 
@@ -192,6 +192,21 @@ def cell_that_always_hangs(stage, _):
 # ---- a death in start-up, and of rank 0 ------------------------------------------------------------------
 
 SHORT_START = ("--start-seconds", 4)
+
+
+@scenario(runs=2)
+def death_before_groups(stage, index):
+    """MPI is up and the ranks make what groups talk through, all together: the run goes on without the dead one, or
+    ends after the time for a start, and blames no cell."""
+    stage.build = stage.ulfm
+    stage.experiment = Fake(trials=24, milliseconds=2, ranks=1 + index % 2)
+    with stage.watch(), stage.start(6, *SHORT_START, "--mpi-start-seconds", 8, *die_at("run.mpi-is-up:1:3")) as job:
+        status = job.wait(30)
+        expect(len(stage.noted("die run.mpi-is-up")) == 1, f"no death:\n{job.text()}")
+        expect(status not in (BAD_INPUT, INTERNAL), f"status {status}:\n{job.text()}")
+        expect((status == COMPLETE) == (not stage.incomplete()), f"status {status}:\n{job.text()}")
+        expect(not stage.store.exists() or stage.contents().count(FAILED) == 0, f"a cell is blamed:\n{job.text()}")
+    stage.finish()
 
 
 @scenario(runs=4)
@@ -403,6 +418,81 @@ def kill_while_extending(stage, index):
             status, text = stage.run(4)
             expect(status == BAD_INPUT and "--extend" in text, f"status {status} without --extend:\n{text}")
         stage.finish(4, "--extend")
+
+
+# ---- packs that take two workers -------------------------------------------------------------------------
+
+@scenario(runs=2)
+def members_killed_at_random_times(stage, index):
+    """Three of six workers in groups of two: the others of their groups go on in other groups."""
+    stage.build = stage.ulfm
+    stage.experiment = Fake(trials=40, milliseconds=5, ranks=2, width_matters=index == 1)
+    victims = stage.dice.sample(range(1, 7), 3)
+    with stage.watch(), stage.start(7) as job:
+        ready(job)
+        for victim in victims:
+            time.sleep(stage.dice.uniform(0, 0.15))
+            expect(job.kill(victim), "the worker was dead before")
+        status = job.wait(30)
+        expect(status == COMPLETE, f"status {status} after the death of {victims}:\n{job.text()}")
+        expect(deaths_told(job.text()) == set(victims), f"not the deaths of {victims}:\n{job.text()}")
+    stage.check_complete()
+
+
+@scenario(runs=2)
+def member_dies_within_a_call(stage, index):
+    """The first one or the other, while its call waits."""
+    stage.build = stage.ulfm
+    stage.experiment = Fake(trials=24, milliseconds=5, ranks=2, width_matters=True)
+    with stage.watch():
+        status, text = stage.run(6, "--segfault-at", 9, "--times", 1, "--member", index, seconds=30)
+        expect(status == COMPLETE, f"status {status}:\n{text}")
+        expect(len(stage.noted("segfault 9")) == 1 == len(deaths_told(text)), f"not one death:\n{text}")
+    stage.check_complete()
+
+
+@scenario(runs=2)
+def member_stops_within_a_call(stage, index):
+    """SIGSTOP: its lease ends, and the pack goes to another group; with fault tolerance or without."""
+    stage.build = stage.ulfm if index == 0 else stage.plain
+    stage.experiment = Fake(trials=24, milliseconds=3, ranks=2, width_matters=True)
+    with stage.watch(), stage.start(6, *SHORT_LEASE, "--stop-at", 9, "--times", 1, "--member", index) as job:
+        status = job.wait(30)
+        expect(status == COMPLETE, f"status {status}:\n{job.text()}")
+        expect(len(stage.noted("stop 9")) == 1, f"the journal has {stage.noted()}")
+        expect(re.search(r"worker \d[^\n]* silent", job.text()), f"its silence was not noticed:\n{job.text()}")
+    stage.check_complete()
+
+
+@scenario()
+def job_of_groups_killed(stage, _):
+    """Without fault tolerance; it goes on, on any number of workers."""
+    stage.experiment = Fake(trials=40, milliseconds=4, ranks=2, width_matters=True)
+    with stage.watch():
+        for _ in range(2):
+            with stage.start(5) as job:
+                ready(job)
+                time.sleep(stage.dice.uniform(0.02, 0.12))
+                expect(job.kill_all(), "the job had ended")
+        expect(stage.incomplete(), "nothing was left")
+        stage.finish(3)
+
+
+@scenario(runs=2)
+def too_few_for_a_group(stage, index):
+    """Of two workers one dies, or stops: the run ends and says why, and the next one goes on."""
+    stage.build = stage.ulfm if index == 0 else stage.plain
+    stage.experiment = Fake(trials=24, milliseconds=8, ranks=2)
+    with stage.watch():
+        with stage.start(3, *SHORT_LEASE) as job:
+            ready(job)
+            stage.wait_for_done(8, job)
+            expect(job.kill(1 + index, signal.SIGKILL if index == 0 else signal.SIGSTOP), "the worker was dead before")
+            status = job.wait(30)
+            expect(status == INCOMPLETE, f"status {status}, not 3:\n{job.text()}")
+            expect("a pack takes 2 workers at once, there are 1" in job.text(), f"no reason:\n{job.text()}")
+        expect(stage.contents().count(LEASED) == 0, stage.contents().describe())
+        stage.finish(3)
 
 
 # ---- the real engine -------------------------------------------------------------------------------------

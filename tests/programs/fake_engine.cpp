@@ -5,6 +5,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <fstream>
+#include <functional>
 #include <iomanip>
 #include <sstream>
 #include <stdexcept>
@@ -76,20 +77,89 @@ Bytes data(const Engine& engine) {
 
 class Runner final : public PackRunner {
  public:
-  explicit Runner(const Engine& engine) : engine_(engine), layout_(shape()) {}
+  Runner(const Engine& engine, CollectiveFactory* groups)
+      : engine_(engine), groups_(groups), layout_(shape()) {}
 
   void run(const Pack& pack, const Slots& slots, Progress& progress,
            const std::function<void(CellReport)>& report) override {
     if (engine_.throws_packs && pack.model == 0) throw std::runtime_error("the whole pack is bad");
     for (std::uint32_t slot = 0; slot < pack.width; ++slot) {
-      work(progress);
       const bool asked = std::ranges::find(slots.wanted, slot) != slots.wanted.end();
+      if (group_)
+        work_together(pack.cell(slot), asked);
+      else
+        work(progress);
       const bool filled = std::ranges::find(slots.filled, slot) != slots.filled.end();
       if (asked || (engine_.whole && !filled)) report(cell(pack.cell(slot), pack.width));
     }
   }
 
+  void run_in_group(const Pack& pack, const Slots& slots, const RankGroup& group, Progress& progress,
+                    const std::function<void(CellReport)>& report) override {
+    if (!groups_) throw InternalError("a worker that knows no groups was asked to run a pack in one");
+    Felt felt(progress);
+    const auto collective = groups_->join(group, {}, felt);
+    const InGroup within{collective.get(), &felt};
+    group_ = &within;
+    try {
+      run(pack, slots, felt, report);
+    } catch (...) {
+      group_ = nullptr;
+      throw;
+    }
+    group_ = nullptr;
+  }
+
  private:
+  /// Of a group's member: what a test wants to happen while a call waits for the others.
+  class Felt final : public Progress {
+   public:
+    explicit Felt(Progress& progress) : progress_(progress) {}
+    Order tick() override {
+      // The first of a call's ticks is before it sends.
+      if (act && ++ticks_ > 1) act();
+      return progress_.tick();
+    }
+    void begin_call() { ticks_ = 0; }
+    std::function<void()> act;
+
+   private:
+    Progress& progress_;
+    int ticks_ = 0;
+  };
+
+  struct InGroup {
+    Collective* collective;
+    Felt* felt;
+  };
+
+  /// Many calls, short and long, so that whatever happens to a member happens within or between two of them.
+  /// `touched`: the cell is one that may misbehave. Throws if a sum is not what it must be, for example one
+  /// of an earlier group's.
+  void work_together(CellKey key, bool touched) const {
+    Collective& collective = *group_->collective;
+    const bool culprit = touched && static_cast<std::uint32_t>(collective.rank()) == engine_.member;
+    if (culprit) group_->felt->act = [this, key] { crash_or_hang(key); };
+    const auto members = static_cast<std::size_t>(collective.size());
+    const Stream draws(Purpose::resample, engine_.seed, {key.model, key.fraction, key.trial});
+    const std::uint64_t calls = 1 + engine_.microseconds / 1000;
+    for (std::uint64_t call = 0; call < calls; ++call) {
+      std::this_thread::sleep_for(
+          std::chrono::microseconds(std::min<std::uint64_t>(engine_.microseconds, 1000)));
+      const double value = draws.uniform(call);
+      std::vector<double> sums(call % 2 == 0 ? 10 : 4000);
+      // Each element comes from one member, so that the sum is exact.
+      for (auto i = static_cast<std::size_t>(collective.rank()); i < sums.size(); i += members)
+        sums[i] = value;
+      group_->felt->begin_call();
+      collective.all_reduce(sums.data(), sums.size(), Element::float64);
+      if (std::ranges::any_of(sums, [&](double sum) { return sum != value; }))
+        throw InternalError("a sum of the group is wrong");
+    }
+    group_->felt->act = nullptr;
+    if (culprit) crash_or_hang(key);  // no call had to wait
+  }
+
   void work(Progress& progress) const {
     const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(engine_.microseconds);
     do {
@@ -122,7 +192,7 @@ class Runner final : public PackRunner {
   }
 
   CellReport cell(CellKey key, std::uint32_t width) const {
-    crash_or_hang(key);
+    if (!group_) crash_or_hang(key);
     if (key.trial == engine_.throws_at || misbehaves(key, engine_.exceptions_at, "exception")) {
       CellReport failed{key, CellState::failed, {}, {}};
       failed.run.message = "trial " + std::to_string(key.trial) + " is bad";
@@ -142,6 +212,8 @@ class Runner final : public PackRunner {
   }
 
   Engine engine_;
+  CollectiveFactory* groups_;
+  const InGroup* group_ = nullptr;  ///< while a pack runs in one
   RecordLayout layout_;
 };
 
@@ -151,7 +223,7 @@ std::string Engine::config() const {
   std::ostringstream text;
   text << fractions << ' ' << trials << ' ' << width << ' ' << seed << ' ' << microseconds << ' '
        << data_bytes << ' ' << throws_at << ' ' << throws_packs << ' ' << whole << ' ' << width_matters << ' '
-       << drift << ' ' << misbehaves_times << ' ' << std::quoted(journal);
+       << drift << ' ' << ranks << ' ' << member << ' ' << misbehaves_times << ' ' << std::quoted(journal);
   for (const auto* list : {&exceptions_at, &segfaults_at, &hangs_at, &stops_at}) write_list(text, *list);
   return text.str();
 }
@@ -161,7 +233,7 @@ Engine Engine::parse(const std::string& config) {
   Engine engine;
   text >> engine.fractions >> engine.trials >> engine.width >> engine.seed >> engine.microseconds >>
       engine.data_bytes >> engine.throws_at >> engine.throws_packs >> engine.whole >> engine.width_matters >>
-      engine.drift >> engine.misbehaves_times >> std::quoted(engine.journal);
+      engine.drift >> engine.ranks >> engine.member >> engine.misbehaves_times >> std::quoted(engine.journal);
   for (auto* list : {&engine.exceptions_at, &engine.segfaults_at, &engine.hangs_at, &engine.stops_at})
     read_list(text, *list);
   if (!text) throw InternalError("the fake engine cannot read its config '" + config + "'");
@@ -193,6 +265,7 @@ programs::Experiment experiment(const Engine& engine) {
         result.pack_costs.push_back(header.packs.back().width);
       }
   header.version = "test";
+  result.ranks.assign(header.models.size(), engine.ranks);
   result.data = data(engine);
   return result;
 }
@@ -211,10 +284,12 @@ std::size_t record_bytes() {
   return RecordLayout(shape()).bytes();
 }
 
-std::unique_ptr<PackRunner> make_runner(const std::string& config, std::span<const std::byte> received) {
+std::unique_ptr<PackRunner> make_runner(const std::string& config, std::span<const std::byte> received,
+                                        CollectiveFactory* groups) {
   const Engine engine = Engine::parse(config);
   if (!std::ranges::equal(received, data(engine))) throw InternalError("the data has changed on its way");
-  return std::make_unique<Runner>(engine);
+  if (groups && engine.ranks > 1) groups->check_available();
+  return std::make_unique<Runner>(engine, groups);
 }
 
 }  // namespace seldon::fake

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/collective.h"
 #include "core/pack_runner.h"
 #include "programs/run.h"
 
@@ -22,6 +23,7 @@ struct Engine {
   bool throws_packs = false;    ///< every pack of the first model throws as a whole
   bool whole = false;           ///< also reports the cells of a pack that nobody asked for
   bool width_matters = false;   ///< records depend on the pack's width, as those of networks do
+  std::uint32_t ranks = 1;      ///< workers that run a pack together; the records do not depend on it
   std::uint64_t drift = 0;      ///< another one gives other numbers, which no honest engine does
 
   // Trials whose cells, of the first model at the first fraction, misbehave.
@@ -29,6 +31,7 @@ struct Engine {
   std::vector<std::uint32_t> segfaults_at;   ///< the process dies
   std::vector<std::uint32_t> hangs_at;       ///< it computes for ever and never ticks
   std::vector<std::uint32_t> stops_at;       ///< it is stopped by SIGSTOP
+  std::uint32_t member = 0;                  ///< of a group: who dies, hangs or stops, within a call
   std::uint32_t misbehaves_times = 0;        ///< each of these cells, then it is well; 0: always
   std::string journal;                       ///< file for what is about to happen; see note()
 
@@ -46,7 +49,8 @@ std::size_t record_bytes();
 /// "EVENT pid PID". Tests so know that a death did take place, and where.
 void note(const std::string& path, const std::string& event);
 
-/// Checks that the data is what experiment() holds.
-std::unique_ptr<PackRunner> make_runner(const std::string& config, std::span<const std::byte> data);
+/// Checks that the data is what experiment() holds. `groups`: null where no pack takes several workers.
+std::unique_ptr<PackRunner> make_runner(const std::string& config, std::span<const std::byte> data,
+                                        CollectiveFactory* groups = nullptr);
 
 }  // namespace seldon::fake

@@ -37,6 +37,7 @@ void add_experiment(CLI::App& app, fake::Engine& engine) {
   app.add_option("--microseconds", engine.microseconds, "that a cell takes");
   app.add_option("--data-bytes", engine.data_bytes);
   app.add_flag("--width-matters", engine.width_matters);
+  app.add_option("--ranks", engine.ranks, "that run a pack together");
 }
 
 void add_misbehaviour(CLI::App& app, Arguments& arguments) {
@@ -49,6 +50,7 @@ void add_misbehaviour(CLI::App& app, Arguments& arguments) {
   app.add_option("--segfault-at", engine.segfaults_at, "likewise");
   app.add_option("--hang-at", engine.hangs_at, "likewise");
   app.add_option("--stop-at", engine.stops_at, "likewise");
+  app.add_option("--member", engine.member, "of a group, who does these but for exceptions");
   app.add_option("--times", engine.misbehaves_times, "how often these misbehave; 0: always");
   app.add_option(
       "--die-at", arguments.deaths,
@@ -131,7 +133,7 @@ int main(int argc, char** argv) {
   request.make_runner = [&](const std::string& config, std::span<const std::byte> data,
                             const programs::WorkerContext& context) {
     if (context.rank == arguments.bad_rank) throw InternalError("this rank has no engine");
-    return fake::make_runner(config, data);
+    return fake::make_runner(config, data, context.groups);
   };
   try {
     std::vector<fake::Death> deaths;
