@@ -428,30 +428,53 @@ TEST(DeviceLoop, StopsWhenToldTo) {
   }
 }
 
+/// The group of a rank that computes alone: it is asked `allowed` times, then it says stop.
+class Asked final : public Collective {
+ public:
+  explicit Asked(int allowed) : allowed_(allowed) {}
+  int rank() const override { return 0; }
+  int size() const override { return 2; }
+  bool on_device() const override { return false; }
+  void all_reduce(void*, std::size_t, Element) override {}
+  void all_gather(const void*, void*, std::size_t, Element) override {}
+  void broadcast(void*, std::size_t, Element, int) override {}
+  void check() override {
+    if (++times_ > allowed_) throw Stopped{};
+  }
+
+ private:
+  int allowed_, times_ = 0;
+};
+
 TEST(DeviceLoop, ACollectiveIsAskedInEachIterationAndStopsTheLoop) {
-  class Asked final : public Collective {
-   public:
-    int rank() const override { return 0; }
-    int size() const override { return 2; }
-    bool on_device() const override { return false; }
-    void all_reduce(void*, std::size_t, Element) override {}
-    void all_gather(const void*, void*, std::size_t, Element) override {}
-    void broadcast(void*, std::size_t, Element, int) override {}
-    void check() override {
-      if (++times > 9) throw Stopped{};
-    }
-    int times = 0;
-  };
   const Table table(100, 2, 0.0);
   const Problem problem = gap_and_rate(table);
   const Pack pack = Pack::first(table, 2, 60);
-  Asked collective;
+  Asked collective(9);
   Behaviour behaviour;
   behaviour.execution.collective = &collective;
   TensorLogistic learner(pack.request, behaviour);
   Unhindered progress;
   EXPECT_THROW(select_candidates(learner, problem, pack.data, options(50, 2, 20), progress), Stopped);
   EXPECT_EQ(learner.passes(), 9);
+}
+
+// The ranks of a group hear at different times that all trials have stopped; who left then would leave the
+// others waiting in their next sum.
+TEST(DeviceLoop, RanksThatShareATrialGoOnToTheLastIteration) {
+  const Table table(200, 2, 0.5);
+  Problem problem = toy::problem(table);
+  problem.constraints.push_back(constraint("PR <= 0.9"));
+  const Pack pack = Pack::first(table, 1, 100);
+  Asked collective(1000);
+  Behaviour breaking;
+  breaking.broken_trial = 0;
+  breaking.sound_iterations = 5;
+  breaking.execution.collective = &collective;
+  TensorLogistic learner(pack.request, breaking);
+  Unhindered progress;
+  select_candidates(learner, problem, pack.data, options(100, 1, std::nullopt), progress);
+  EXPECT_EQ(learner.passes(), 100);
 }
 
 TEST(DeviceLoop, WhatItCannotDoIsDoneOnTheHost) {
