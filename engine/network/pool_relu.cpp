@@ -24,6 +24,18 @@ struct Extent {
   std::int64_t batch, channels, height, width, size;
   std::int64_t pooled_height() const { return height / size; }
   std::int64_t pooled_width() const { return width / size; }
+  std::vector<std::int64_t> pooled_shape() const {
+    return {batch, channels, pooled_height(), pooled_width()};
+  }
+
+  // From a forward pass to its backward pass.
+  void save(torch::autograd::AutogradContext& context) const {
+    context.saved_data["extent"] = std::vector<std::int64_t>{batch, channels, height, width, size};
+  }
+  static Extent saved(torch::autograd::AutogradContext& context) {
+    const auto sizes = context.saved_data["extent"].toIntVector();
+    return {sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]};
+  }
 
   /// From the first value of a square to that of its place k.
   std::int64_t offset(std::int64_t k) const { return (k / size * width + k % size) * channels; }
@@ -104,19 +116,18 @@ class MaxPoolReluFunction : public torch::autograd::Function<MaxPoolReluFunction
                             std::int64_t size) {
     const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
     const Extent e{x.size(0), x.size(1), x.size(2), x.size(3), size};
-    const std::vector<std::int64_t> shape{e.batch, e.channels, e.pooled_height(), e.pooled_width()};
+    const std::vector<std::int64_t> shape = e.pooled_shape();
     at::Tensor out = at::empty(shape, x.options(), at::MemoryFormat::ChannelsLast);
     at::Tensor places = at::empty(shape, x.options().dtype(at::kByte), at::MemoryFormat::ChannelsLast);
     pool(x.data_ptr<float>(), e, out.data_ptr<float>(), places.data_ptr<std::uint8_t>());
-    context->saved_data["extent"] = std::vector<std::int64_t>{e.batch, e.channels, e.height, e.width, e.size};
+    e.save(*context);
     context->saved_data["places"] = places;
     return out;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& d_outputs) {
-    const auto sizes = context->saved_data["extent"].toIntVector();
-    const Extent e{sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]};
+    const Extent e = Extent::saved(*context);
     const at::Tensor d_out = d_outputs[0].contiguous(at::MemoryFormat::ChannelsLast);
     const at::Tensor places = context->saved_data["places"].toTensor();
     const std::vector<std::int64_t> shape{e.batch, e.channels, e.height, e.width};
@@ -138,7 +149,7 @@ class MaxPoolReluOperations : public torch::autograd::Function<MaxPoolReluOperat
                             std::int64_t size) {
     const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
     const Extent e{x.size(0), x.size(1), x.size(2), x.size(3), size};
-    const std::vector<std::int64_t> shape{e.batch, e.channels, e.pooled_height(), e.pooled_width()};
+    const std::vector<std::int64_t> shape = e.pooled_shape();
     at::Tensor largest = at::empty(shape, x.options(), at::MemoryFormat::ChannelsLast);
     at::Tensor places = at::empty(shape, x.options().dtype(at::kLong), at::MemoryFormat::ChannelsLast);
     const std::int64_t rows = std::max<std::int64_t>(most_values / (x.numel() / e.batch), 1);
@@ -148,7 +159,7 @@ class MaxPoolReluOperations : public torch::autograd::Function<MaxPoolReluOperat
       at::max_pool2d_with_indices_out(values, indices, x.narrow(0, first, count), {size, size});
     }
     at::relu_(largest);
-    context->saved_data["extent"] = std::vector<std::int64_t>{e.batch, e.channels, e.height, e.width, e.size};
+    e.save(*context);
     context->saved_data["places"] = places;
     context->save_for_backward({largest});
     return largest;
@@ -158,8 +169,7 @@ class MaxPoolReluOperations : public torch::autograd::Function<MaxPoolReluOperat
   /// kernel lets squares add to places, in no certain order.
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& d_outputs) {
-    const auto sizes = context->saved_data["extent"].toIntVector();
-    const Extent e{sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]};
+    const Extent e = Extent::saved(*context);
     const at::Tensor out = context->get_saved_variables()[0];
     const at::Tensor places = context->saved_data["places"].toTensor();
     const at::Tensor d_out =

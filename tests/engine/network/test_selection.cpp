@@ -11,6 +11,7 @@
 #include "engine/candidate_selection.h"
 #include "engine/network/architectures.h"
 #include "engine/network/network.h"
+#include "tests/engine/numbers.h"
 #include "tests/engine/toy.h"
 
 namespace seldon::engine::network {
@@ -100,23 +101,6 @@ Outcome run(const Experiment& experiment, bool on_device) {
   Outcome outcome{select_candidates(*learner, problem, data, options, progress), {}};
   for (std::size_t t = 0; t < experiment.trials; ++t) outcome.solutions.push_back(learner->solution(t));
   return outcome;
-}
-
-/// NaN where the other is, infinite alike, else close.
-void expect_close(const std::vector<double>& got, const std::vector<double>& wanted, double tolerance) {
-  ASSERT_EQ(got.size(), wanted.size());
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    if (std::isfinite(wanted[i])) {
-      ASSERT_NEAR(got[i], wanted[i], tolerance * std::max(1.0, std::abs(wanted[i]))) << "number " << i;
-    } else {
-      ASSERT_TRUE(got[i] == wanted[i] || (std::isnan(got[i]) && std::isnan(wanted[i])))
-          << "number " << i << " is " << got[i] << " where " << wanted[i] << " is wanted";
-    }
-  }
-}
-
-bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
 }
 
 void expect_same(const Experiment& experiment, double tolerance) {

@@ -13,6 +13,7 @@
 #include "engine/candidate_selection.h"
 #include "engine/tensor/selection.h"
 #include "tensor_logistic.h"
+#include "tests/engine/numbers.h"
 #include "tests/engine/toy.h"
 
 namespace seldon::engine::tensor {
@@ -90,19 +91,6 @@ SelectionOptions options(std::uint64_t iterations, std::size_t constraints,
   return o;
 }
 
-/// Numbers of two ways to compute the same thing: NaN where the other is, infinite alike, else close.
-void expect_close(const std::vector<double>& got, const std::vector<double>& wanted, double tolerance) {
-  ASSERT_EQ(got.size(), wanted.size());
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    if (std::isfinite(wanted[i])) {
-      ASSERT_NEAR(got[i], wanted[i], tolerance * std::max(1.0, std::abs(wanted[i]))) << "number " << i;
-    } else {
-      ASSERT_TRUE(got[i] == wanted[i] || (std::isnan(got[i]) && std::isnan(wanted[i])))
-          << "number " << i << " is " << got[i] << " where " << wanted[i] << " is wanted";
-    }
-  }
-}
-
 void expect_same(const Outcomes& got, const Outcomes& wanted, double tolerance = 1e-8) {
   ASSERT_EQ(got.selections.size(), wanted.selections.size());
   for (std::size_t t = 0; t < got.selections.size(); ++t) {
@@ -115,11 +103,6 @@ void expect_same(const Outcomes& got, const Outcomes& wanted, double tolerance =
     expect_close(a.trace, b.trace, tolerance);
     expect_close(got.solutions[t], wanted.solutions[t], tolerance);
   }
-}
-
-/// NaN counts as equal to itself.
-bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
 }
 
 void expect_same_bits(const Outcomes& got, const Outcomes& wanted, std::size_t trial, std::size_t there) {
